@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "capture.h"
+#include "code_groups.h"
 #include "error.h"
 #include "lists/operators.h"
 #include "nativeamp.h"
@@ -122,6 +123,11 @@ class Backend {
   // has a layout.
   virtual int64_t int8_packed_bytes(const namp_int8_pack_args& args) const {
     return args.n * args.k;
+  }
+  // The same of int4_pack: its codes and scales as they are.
+  virtual int64_t int4_packed_bytes(const namp_int4_pack_args& args) const {
+    const int64_t groups = code_groups(args.k, args.group);
+    return args.n * groups * (args.group / 2 + static_cast<int64_t>(sizeof(float)));
   }
 
   // Other operators of networks.

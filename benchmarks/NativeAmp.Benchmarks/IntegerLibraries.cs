@@ -17,6 +17,7 @@ internal static class IntegerLibraries
     [
         ("int8-dynamic", QuantizationKind.Int8Dynamic),
         ("int4", QuantizationKind.Int4),
+        ("int4-dynamic", QuantizationKind.Int4Dynamic),
     ];
 
     /// <summary>Measures and writes a table, a row for each number of threads, size and number of rows.</summary>

@@ -9,7 +9,8 @@ namespace NativeAmp.Benchmarks;
 
 /// <summary>
 /// A quantised linear layer as ONNX Runtime computes it: int8-dynamic by DynamicQuantizeLinear and MatMulInteger, as
-/// ONNX Runtime's own tool for such models writes it, int4 by MatMulNBits, from the file that NativeAmp exports.
+/// ONNX Runtime's own tool for such models writes it, int4 and int4-dynamic by MatMulNBits, from the file that
+/// NativeAmp exports.
 /// </summary>
 internal sealed class OnnxLayer : IDisposable
 {

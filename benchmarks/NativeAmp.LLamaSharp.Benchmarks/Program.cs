@@ -29,6 +29,7 @@ var options = new GptOptions
     (GgufType.Q8_0, new QuantizationScheme()),
     (GgufType.Q8_0, new QuantizationScheme { Kind = QuantizationKind.Int8Dynamic }),
     (GgufType.Q4_0, new QuantizationScheme { Kind = QuantizationKind.Int4, Group = 32 }),
+    (GgufType.Q4_0, new QuantizationScheme { Kind = QuantizationKind.Int4Dynamic, Group = 32 }),
 ];
 DirectoryInfo folder = Directory.CreateTempSubdirectory("nativeamp-");
 int[] prompt = [.. Enumerable.Range(0, 64).Select(i => (i * 37 % 96) + 32)];

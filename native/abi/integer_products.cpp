@@ -1,5 +1,6 @@
 // Checks of the arguments of integer codes and of products with them.
 #include <cmath>
+#include <type_traits>
 
 #include "abi/check.h"
 #include "abi/check_convolution.h"
@@ -15,9 +16,11 @@ int64_t check_row_codes(const namp_row_codes_args* args) {
   check_float_dtype(args->dtype, "args->dtype");
   check_count(args->rows, "args->rows");
   check_positive(args->width, "args->width");
+  check_count(args->group, "args->group");
   const int64_t count = check_product({args->rows, args->width}, "args->rows and args->width");
   check_tensor(args->codes, NAMP_UINT8, count, "args->codes");
-  check_tensor(args->scales, NAMP_FLOAT32, args->rows, "args->scales");
+  check_tensor(args->scales, NAMP_FLOAT32, args->rows * code_groups(args->width, args->group),
+               "args->scales");
   return count;
 }
 
@@ -57,18 +60,39 @@ int64_t check_packed(const Backend& backend, const namp_int8_pack_args& sizes) {
   return backend.int8_packed_bytes(sizes);
 }
 
+// The columns of a weight of 4 bits that share a scale.
+void check_int4_group(int64_t group, const char* otherwise) {
+  if (group != 32 && group != 64 && group != 128 && group != 256) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT,
+         std::string("args->group is not 32, 64, 128 or 256") + otherwise);
+  }
+}
+
+// The bytes of a weight of 4 bits that is laid out, by its sizes.
+int64_t check_packed(const Backend& backend, const namp_int4_pack_args& sizes) {
+  check_count(sizes.n, "n");
+  check_count(sizes.k, "k");
+  check_int4_group(sizes.group, ".");
+  // With what a layout adds.
+  check_product({sizes.n, sizes.k + 512}, "n and k");
+  return backend.int4_packed_bytes(sizes);
+}
+
 // A weight that is laid out, or memory for it.
-void check_packed(const Backend& backend, const namp_int8_pack_args& sizes, const void* packed,
-                  int64_t bytes, const char* name) {
+template <class Sizes>
+void check_packed(const Backend& backend, const Sizes& sizes, const void* packed, int64_t bytes,
+                  const char* name) {
+  constexpr bool kInt4 = std::is_same_v<Sizes, namp_int4_pack_args>;
   const int64_t needed = check_packed(backend, sizes);
   if (bytes != needed) {
+    const std::string function = kInt4 ? "namp_int4_pack" : "namp_int8_pack";
     fail(NAMP_ERROR_INVALID_ARGUMENT,
          std::string(name) + " has " + std::to_string(bytes) + " bytes; a weight of " +
              std::to_string(sizes.n) + " x " + std::to_string(sizes.k) + " has " +
-             std::to_string(needed) +
-             " where namp_int8_pack laid it out on this device. Use namp_int8_packed_bytes.");
+             std::to_string(needed) + " where " + function + " laid it out on this device. Use " +
+             function + "ed_bytes.");
   }
-  check_tensor(packed, NAMP_UINT8, bytes, name);
+  check_tensor(packed, kInt4 ? NAMP_FLOAT32 : NAMP_UINT8, kInt4 ? bytes / 4 : bytes, name);
 }
 
 // Whether there is anything to compute.
@@ -134,9 +158,12 @@ bool check_code_gemm(const namp_code_gemm_args* args) {
   check_count(args->n, "args->n");
   check_count(args->k, "args->k");
   const int64_t group = args->group;
-  require(args->bits == 4 ? group == 32 || group == 64 || group == 128 || group == 256 : group == 0,
-          "args->group is not 32, 64, 128 or 256 with 4 bits, or 0 with 8.");
-  const int64_t groups = args->bits == 4 ? (args->k + group - 1) / group : 1;
+  if (args->bits == 4) {
+    check_int4_group(group, " with 4 bits.");
+  } else {
+    require(group == 0, "args->group is not 0 with 8 bits.");
+  }
+  const int64_t groups = code_groups(args->k, group);
   const int64_t a = check_product({args->m, args->k}, "args->m and args->k");
   const int64_t codes =
       args->bits == 4 ? check_product({args->n, groups, group / 2}, "args->n and groups of args->k")
@@ -145,6 +172,37 @@ bool check_code_gemm(const namp_code_gemm_args* args) {
   check_tensor(args->a, args->a_dtype, a, "args->a");
   check_tensor(args->codes, NAMP_UINT8, codes, "args->codes");
   check_tensor(args->scales, NAMP_FLOAT32, args->n * groups, "args->scales");
+  check_optional_tensor(args->bias, NAMP_FLOAT32, "args->bias");
+  check_tensor(args->c, args->c_dtype, c, "args->c");
+  return c != 0;
+}
+
+// Whether there is anything to lay out.
+bool check_int4_pack(const Backend& backend, const namp_int4_pack_args* args) {
+  check_struct(args, "args");
+  check_reserved(args->reserved, "args", "reserved");
+  check_packed(backend, *args, args->packed, args->packed_bytes, "args->packed");
+  const int64_t groups = args->n * code_groups(args->k, args->group);
+  check_tensor(args->codes, NAMP_UINT8, groups * args->group / 2, "args->codes");
+  check_tensor(args->scales, NAMP_FLOAT32, groups, "args->scales");
+  return args->packed_bytes != 0;
+}
+
+// Whether there is anything to compute.
+bool check_int4_gemm(const Backend& backend, const namp_int4_gemm_args* args) {
+  check_struct(args, "args");
+  check_float_dtype(args->c_dtype, "args->c_dtype");
+  check_count(args->m, "args->m");
+  namp_int4_pack_args sizes{};
+  sizes.n = args->n;
+  sizes.k = args->k;
+  sizes.group = args->group;
+  check_packed(backend, sizes, args->b, args->b_bytes, "args->b");
+  const int64_t a = check_product({args->m, args->k}, "args->m and args->k");
+  const int64_t c = check_product({args->m, args->n}, "args->m and args->n");
+  check_tensor(args->a, NAMP_UINT8, a, "args->a");
+  check_tensor(args->a_scales, NAMP_FLOAT32, args->m * code_groups(args->k, args->group),
+               "args->a_scales");
   check_optional_tensor(args->bias, NAMP_FLOAT32, "args->bias");
   check_tensor(args->c, args->c_dtype, c, "args->c");
   return c != 0;
@@ -221,5 +279,31 @@ int32_t namp_code_gemm(namp_device* device, const namp_code_gemm_args* args, nam
   return namp::wall([&] {
     const auto checked = namp::use_device(device);
     if (namp::check_code_gemm(args)) checked->backend->code_gemm(*args, stream);
+  });
+}
+
+int32_t namp_int4_packed_bytes(int64_t* bytes, namp_device* device,
+                               const namp_int4_pack_args* args) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    namp::check_object(bytes, "bytes");
+    namp::check_struct(args, "args");
+    *bytes = namp::check_packed(*checked->backend, *args);
+  });
+}
+
+int32_t namp_int4_pack(namp_device* device, const namp_int4_pack_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    namp::Backend& backend = *checked->backend;
+    if (namp::check_int4_pack(backend, args)) backend.int4_pack(*args, stream);
+  });
+}
+
+int32_t namp_int4_gemm(namp_device* device, const namp_int4_gemm_args* args, namp_stream stream) {
+  return namp::wall([&] {
+    const auto checked = namp::use_device(device);
+    namp::Backend& backend = *checked->backend;
+    if (namp::check_int4_gemm(backend, args)) backend.int4_gemm(*args, stream);
   });
 }

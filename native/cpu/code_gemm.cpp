@@ -8,6 +8,7 @@
 #define HWY_TARGET_INCLUDE "cpu/code_gemm.cpp"
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
+#include "cpu/code_output-inl.h"
 #include "cpu/coded_columns-inl.h"
 
 #include <algorithm>
@@ -244,19 +245,7 @@ void multiply_code_piece(const CodeProduct& product, int64_t row, int64_t rows, 
   float sums[kCodePieceRows * kCodePieceColumns];
   args.bits == 4 ? multiply_piece<Int4Codes>(product, row, rows, column, columns, scratch, sums)
                  : multiply_piece<Int8Codes>(product, row, rows, column, columns, scratch, sums);
-  with_element(args.c_dtype, [&](auto element) NAMP_LANES {
-    using T = typename decltype(element)::Type;
-    const float* bias = args.bias == nullptr ? nullptr : args.bias + column;
-    for (int64_t r = 0; r < rows; ++r) {
-      const float* in = sums + r * kCodePieceColumns;
-      T* out = static_cast<T*>(args.c) + (row + r) * args.n + column;
-      for_lanes(columns, [=](int64_t i, auto part) NAMP_LANES {
-        Lane x = load(in + i, part);
-        if (bias != nullptr) x = x + load(bias + i, part);
-        store(same_nan(x, Lane(0.0f)), out + i, part);
-      });
-    }
-  });
+  store_code_sums(args, sums, kCodePieceColumns, row, rows, column, columns);
 }
 
 // Rows of A as CodeProduct has them.

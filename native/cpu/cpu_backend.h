@@ -77,6 +77,8 @@ class CpuBackend final : public Backend {
 
   // int8_panels.cpp
   int64_t int8_packed_bytes(const namp_int8_pack_args& args) const override;
+  // int4_panels.cpp
+  int64_t int4_packed_bytes(const namp_int4_pack_args& args) const override;
   // softmax.cpp, elementwise.cpp, permute.cpp
   void argmax(int32_t* out, const void* in, namp_dtype dtype, int64_t rows, int64_t width,
               namp_stream stream) override;

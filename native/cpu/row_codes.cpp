@@ -1,5 +1,5 @@
-// Rows of values as integers of 8 bits with one scale each, and back; and values by a scale that is
-// given. A row is read twice, the second time from the cache.
+// Rows of values, or groups of their columns, as integers of 8 bits with one scale each, and back; and
+// values by a scale that is given. A group is read twice, the second time from the cache.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/row_codes.cpp"
 #include "cpu/simd_source.h"
@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "cpu/block_gemm.h"
 #include "cpu/cpu_backend.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -96,13 +97,16 @@ HWY_INLINE void write_codes(const T* x, uint8_t* codes, int64_t count, const Qui
   for_lanes(count - done, [=](int64_t i, auto part) NAMP_LANES { divide(done + i, part); });
 }
 
+// Groups begin to end of those of all rows.
 void quantize_some_rows(const namp_row_codes_args& args, int64_t begin, int64_t end) {
-  const int64_t width = args.width;
+  const int64_t groups = code_groups(args.width, args.group);
   with_element(args.dtype, [&](auto element) NAMP_LANES {
     using T = typename decltype(element)::Type;
     for (int64_t r = begin; r < end; ++r) {
-      const T* x = static_cast<const T*>(args.input) + r * width;
-      auto* codes = reinterpret_cast<uint8_t*>(args.codes) + r * width;
+      const CodeGroup group(r, args.width, args.group, groups);
+      const int64_t width = group.width;
+      const T* x = static_cast<const T*>(args.input) + group.begin;
+      auto* codes = reinterpret_cast<uint8_t*>(args.codes) + group.begin;
       const float scale = row_scale(largest_magnitude(x, width));
       args.scales[r] = scale;
       if (!(scale > 0.0f)) {
@@ -116,14 +120,15 @@ void quantize_some_rows(const namp_row_codes_args& args, int64_t begin, int64_t 
 }
 
 void dequantize_some_rows(const namp_row_codes_args& args, int64_t begin, int64_t end) {
-  const int64_t width = args.width;
+  const int64_t groups = code_groups(args.width, args.group);
   with_element(args.dtype, [&](auto element) NAMP_LANES {
     using T = typename decltype(element)::Type;
     for (int64_t r = begin; r < end; ++r) {
-      const int8_t* codes = args.codes + r * width;
-      T* y = static_cast<T*>(args.output) + r * width;
+      const CodeGroup group(r, args.width, args.group, groups);
+      const int8_t* codes = args.codes + group.begin;
+      T* y = static_cast<T*>(args.output) + group.begin;
       const Lane scale(args.scales[r]);
-      for_lanes(width, [=](int64_t i, auto part) NAMP_LANES {
+      for_lanes(group.width, [=](int64_t i, auto part) NAMP_LANES {
         store(same_nan(load_codes(codes + i, part) * scale, scale), y + i, part);
       });
     }
@@ -149,26 +154,28 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace namp {
-namespace {
-
-int64_t row_grain(int64_t width) { return std::max<int64_t>(1, kChunkElements / width); }
-
-}  // namespace
-
 NAMP_SIMD_TABLE(quantize_some_rows);
 NAMP_SIMD_TABLE(dequantize_some_rows);
 NAMP_SIMD_TABLE(quantize_some_values);
 
+namespace {
+
+template <class Rows>
+void for_groups(const Threads& threads, const namp_row_codes_args& args, Rows rows) {
+  const int64_t groups = code_groups(args.width, args.group);
+  threads.parallel_for(args.rows * groups,
+                       std::max<int64_t>(1, kChunkElements / divide_up(args.width, groups)),
+                       [&](int64_t begin, int64_t end) { rows(args, begin, end); });
+}
+
+}  // namespace
+
 void CpuBackend::quantize_rows(const namp_row_codes_args& args, namp_stream) {
-  const auto rows = quantize_some_rows_by_simd(simd_);
-  threads_.parallel_for(args.rows, row_grain(args.width),
-                        [&](int64_t begin, int64_t end) { rows(args, begin, end); });
+  for_groups(threads_, args, quantize_some_rows_by_simd(simd_));
 }
 
 void CpuBackend::dequantize_rows(const namp_row_codes_args& args, namp_stream) {
-  const auto rows = dequantize_some_rows_by_simd(simd_);
-  threads_.parallel_for(args.rows, row_grain(args.width),
-                        [&](int64_t begin, int64_t end) { rows(args, begin, end); });
+  for_groups(threads_, args, dequantize_some_rows_by_simd(simd_));
 }
 
 void CpuBackend::quantize_tensor(const namp_tensor_codes_args& args, namp_stream) {

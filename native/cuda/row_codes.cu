@@ -1,7 +1,8 @@
-// Rows of values as integers of 8 bits with one scale each, and back, a warp for each row; and values
-// by a scale that is given.
+// Rows of values, or groups of their columns, as integers of 8 bits with one scale each, and back, a
+// warp for each; and values by a scale that is given.
 #include "cuda/platform.cuh"
 
+#include "code_groups.h"
 #include "cuda/kernels.h"
 #include "cuda/warp_row.cuh"
 #include "formulas/integer_codes.h"
@@ -25,12 +26,14 @@ struct Larger {
 }  // namespace
 
 NAMP_KERNEL(kRowThreads) quantize_rows_kernel(const namp_row_codes_args args) {
-  for_held_rows(args.rows, args.width, [&](auto held, int64_t row, int lane) {
+  const int64_t groups = code_groups(args.width, args.group);
+  const int64_t most = groups == 1 ? args.width : args.group;
+  for_held_rows(args.rows * groups, most, [&](auto held, int64_t row, int lane) {
     constexpr bool kHeld = decltype(held)::value;
-    const int64_t first = row * args.width;
-    const WarpRow<kHeld> x(args.input, args.dtype, first, args.width, lane);
+    const CodeGroup group(row, args.width, args.group, groups);
+    const WarpRow<kHeld> x(args.input, args.dtype, group.begin, group.width, lane);
     uint32_t magnitude = 0;
-    for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
+    for_row_packs<kHeld>(group.width, lane, [&](int slot, int64_t i, Prefix part) {
       const Pack<kPack> pack = x.pack(slot, i, part);  // zeros behind the row
 #pragma unroll
       for (float y : pack.at)
@@ -38,8 +41,8 @@ NAMP_KERNEL(kRowThreads) quantize_rows_kernel(const namp_row_codes_args args) {
     });
     const float scale = row_scale(warp_reduce(magnitude, Larger()));
     if (lane == 0) store_global(args.scales + row, scale);
-    auto* codes = reinterpret_cast<uint8_t*>(args.codes) + first;
-    for_row_packs<kHeld>(args.width, lane, [&](int slot, int64_t i, Prefix part) {
+    auto* codes = reinterpret_cast<uint8_t*>(args.codes) + group.begin;
+    for_row_packs<kHeld>(group.width, lane, [&](int slot, int64_t i, Prefix part) {
       RawPack<uint8_t, kPack> pack{};
       if (scale > 0.0f) {
         pack = codes_of(x.pack(slot, i, part), [&](float y) { return row_code(y, scale); });
@@ -50,13 +53,15 @@ NAMP_KERNEL(kRowThreads) quantize_rows_kernel(const namp_row_codes_args args) {
 }
 
 NAMP_KERNEL(kRowThreads) decode_rows_kernel(const namp_row_codes_args args) {
+  const int64_t groups = code_groups(args.width, args.group);
   with_element(args.dtype, [&](auto element) {
     using T = typename decltype(element)::Type;
-    for_warp_rows(args.rows, [&](int64_t row, int lane) {
+    for_warp_rows(args.rows * groups, [&](int64_t row, int lane) {
+      const CodeGroup group(row, args.width, args.group, groups);
       const float scale = load(args.scales + row);
-      const auto* codes = reinterpret_cast<const uint8_t*>(args.codes) + row * args.width;
-      T* output = static_cast<T*>(args.output) + row * args.width;
-      for_row_packs<false>(args.width, lane, [&](int, int64_t i, Prefix part) {
+      const auto* codes = reinterpret_cast<const uint8_t*>(args.codes) + group.begin;
+      T* output = static_cast<T*>(args.output) + group.begin;
+      for_row_packs<false>(group.width, lane, [&](int, int64_t i, Prefix part) {
         const auto raw = load_raw(codes + i, part);
         Pack<kPack> y;
 #pragma unroll

@@ -110,6 +110,12 @@ NAMP_DEVICE int32_t add_byte_products(const Words& a, const Words& b, int32_t su
   sum = add_byte_products(a.z, b.z, sum);
   return add_byte_products(a.w, b.w, sum);
 }
+// Four of the eight bytes of low and high, whose numbers are the digits of order, the last one first.
+NAMP_DEVICE uint32_t permute_bytes(uint32_t low, uint32_t high, uint32_t order) {
+  uint32_t result;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(result) : "r"(low), "r"(high), "r"(order));
+  return result;
+}
 // sum + the signed bytes.
 NAMP_DEVICE int32_t add_bytes(const Words& b, int32_t sum) {
   constexpr uint32_t kOnes = 0x01010101u;

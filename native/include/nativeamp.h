@@ -1380,12 +1380,12 @@ NAMP_API int32_t namp_argmax(namp_device* device, int32_t* out, const void* in, 
  * Weights, and the rows of activations, as signed integers with scales: value = code * scale. They
  * give the same bits on every SIMD target, with any number of threads, and on every GPU. */
 
-/* Rows of values and their codes of 8 bits, with one scale a row. quantize_rows reads input and
- * writes codes and scales: scale = m / 127 and code = x / scale, rounded to nearest even, at most
- * 127 in magnitude, where m is the largest magnitude of the row. A row of zeros, or so small that
- * m / 127 is 0, has scale 0 and codes 0. A row with an infinity or a NaN has scale NaN and codes 0:
- * all that is computed from it is NaN. dequantize_rows reads codes and scales and writes output =
- * code * scale. */
+/* Rows of values and their codes of 8 bits, with one scale a row, or one for each group of columns.
+ * quantize_rows reads input and writes codes and scales: scale = m / 127 and code = x / scale,
+ * rounded to nearest even, at most 127 in magnitude, where m is the largest magnitude of the row, or
+ * of the group. A group of zeros, or so small that m / 127 is 0, has scale 0 and codes 0. A group
+ * with an infinity or a NaN has scale NaN and codes 0: all that is computed from it is NaN.
+ * dequantize_rows reads codes and scales and writes output = code * scale. */
 typedef struct namp_row_codes_args {
   uint32_t struct_size;
   int32_t dtype; /* of input and output */
@@ -1393,8 +1393,9 @@ typedef struct namp_row_codes_args {
   int64_t width;     /* 1 or more */
   const void* input; /* [rows, width] */
   int8_t* codes;     /* [rows, width] */
-  float* scales;     /* [rows] */
+  float* scales;     /* [rows, groups]: groups is width / group, rounded up; 1 with group 0 */
   void* output;      /* [rows, width] */
+  int64_t group;     /* columns with a scale, the last ones may be fewer; 0: all of a row */
 } namp_row_codes_args;
 
 NAMP_API int32_t namp_quantize_rows(namp_device* device, const namp_row_codes_args* args,
@@ -1525,6 +1526,56 @@ typedef struct namp_code_gemm_args {
 } namp_code_gemm_args;
 
 NAMP_API int32_t namp_code_gemm(namp_device* device, const namp_code_gemm_args* args,
+                                namp_stream stream);
+
+/* A weight W[n, k] of 4 bits, as namp_code_gemm_args has its codes and scales, is laid out once, and
+ * every namp_int4_gemm of this kind of device reads it so. As of namp_int8_pack the layout is the
+ * library's own: on a GPU the codes and then the scales as they are, on the CPU panels of 32 rows of
+ * W, where each group has its scales before its codes. */
+typedef struct namp_int4_pack_args {
+  uint32_t struct_size;
+  int32_t reserved;
+  int64_t n, k;
+  int64_t group;        /* 32, 64, 128 or 256 */
+  const uint8_t* codes; /* [n, groups, group / 2] */
+  const float* scales;  /* [n, groups] */
+  void* packed;         /* of a float's alignment; products are fastest from a multiple of 64 on */
+  int64_t packed_bytes; /* of namp_int4_packed_bytes */
+} namp_int4_pack_args;
+
+/* The bytes of a weight that is laid out. Only the sizes of args count. */
+NAMP_API int32_t namp_int4_packed_bytes(int64_t* bytes, namp_device* device,
+                                        const namp_int4_pack_args* args);
+
+/* Lays a weight out. packed_bytes that are not those of its sizes are an error, here and where it is
+ * used. */
+NAMP_API int32_t namp_int4_pack(namp_device* device, const namp_int4_pack_args* args,
+                                namp_stream stream);
+
+/* C = A W^T [+ bias] of integers: A[m, k] has codes of 8 bits and W[n, k] codes of 4 bits, both with
+ * a scale for each group of columns. With S(i, j, g) the sum over the columns k of group g of
+ * A[i, k] (W[j, k] - 8), which is exact:
+ *
+ *   C[i, j] = 0; for each g in ascending order:
+ *   C[i, j] = fma(float(S(i, j, g)) * a_scales[i, g], w_scales[j, g], C[i, j])
+ *
+ * then + bias[j], and C to c_dtype. The product is rounded to float32, and so is the result of fma,
+ * once. Such products of 4 and of 8 bits are llama.cpp's (Q4_0 with Q8_0, groups of 32), and those of
+ * ONNX Runtime's MatMulNBits with accuracy_level 4. */
+typedef struct namp_int4_gemm_args {
+  uint32_t struct_size;
+  int32_t c_dtype;
+  int64_t m, n, k;
+  int64_t group;         /* 32, 64, 128 or 256, of A and W */
+  const int8_t* a;       /* [m, k] */
+  const float* a_scales; /* [m, groups], as namp_quantize_rows finds them */
+  const void* b;         /* W[n, k], as namp_int4_pack lays it out */
+  int64_t b_bytes;       /* its packed_bytes */
+  const float* bias;     /* [n], or null */
+  void* c;               /* [m, n] */
+} namp_int4_gemm_args;
+
+NAMP_API int32_t namp_int4_gemm(namp_device* device, const namp_int4_gemm_args* args,
                                 namp_stream stream);
 
 #ifdef __cplusplus

@@ -35,4 +35,6 @@
   X(int8_pack, namp_int8_pack_args)            \
   X(int8_gemm, namp_int8_gemm_args)            \
   X(int8_conv2d, namp_int8_conv2d_args)        \
-  X(code_gemm, namp_code_gemm_args)
+  X(code_gemm, namp_code_gemm_args)            \
+  X(int4_pack, namp_int4_pack_args)            \
+  X(int4_gemm, namp_int4_gemm_args)

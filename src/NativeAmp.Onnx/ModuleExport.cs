@@ -13,7 +13,8 @@ internal static class ModuleExport
             Linear { Quantized: { } integers } linear => graph.Linear(
                 Round(graph, input, linear.InputCodes),
                 integers,
-                linear.Bias
+                linear.Bias,
+                linear.QuantizedAs == QuantizationKind.Int4Dynamic
             ),
             Linear linear => graph.Linear(input, linear.Weight, linear.Bias),
             Conv2d convolution => Convolve(graph, convolution, input),

@@ -21,15 +21,18 @@ public sealed partial class OnnxGraph
     /// <param name="input">The name of the input's value [..., in].</param>
     /// <param name="weight">[out, in].</param>
     /// <param name="bias">A parameter [out] of the model, or null.</param>
+    /// <param name="roundsInput">With 4 bits, whether the runtime should give inputs 8 bits, with a scale for each
+    /// group of a row: accuracy_level 4 of MatMulNBits. Without it the runtime decides.</param>
     /// <returns>The name of the output's value [..., out].</returns>
     /// <exception cref="ArgumentException">The weight is no matrix.</exception>
-    public string Linear(string input, QuantizedTensor weight, Parameter? bias)
+    public string Linear(string input, QuantizedTensor weight, Parameter? bias, bool roundsInput = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(input);
         ArgumentNullException.ThrowIfNull(weight);
         if (weight.Shape.Rank != 2)
             throw new ArgumentException($"The weight of integers is {weight.Shape}, not a matrix.", nameof(weight));
-        string product = weight.Bits == 8 ? Node("MatMul", [input, Transposed(weight)]) : Multiply(input, weight);
+        string product =
+            weight.Bits == 8 ? Node("MatMul", [input, Transposed(weight)]) : Multiply(input, weight, roundsInput);
         return bias is null ? product : Node("Add", [product, Weight(bias)]);
     }
 
@@ -86,7 +89,7 @@ public sealed partial class OnnxGraph
         return _quantized[weight] = output;
     }
 
-    private string Multiply(string input, QuantizedTensor weight)
+    private string Multiply(string input, QuantizedTensor weight, bool roundsInput)
     {
         if (!_quantized.TryGetValue(weight, out string? name))
         {
@@ -96,15 +99,17 @@ public sealed partial class OnnxGraph
             Add($"{name}.scales", [weight.Rows, weight.Groups], weight);
         }
 
-        // Without zero points they are 8, as here.
-        return Node(
-            MatMulNBits,
-            [input, $"{name}.codes", $"{name}.scales"],
+        List<OnnxAttribute> attributes =
+        [
             OnnxAttribute.Integer("K", weight.Columns),
             OnnxAttribute.Integer("N", weight.Rows),
             OnnxAttribute.Integer("bits", weight.Bits),
-            OnnxAttribute.Integer("block_size", weight.Group)
-        );
+            OnnxAttribute.Integer("block_size", weight.Group),
+        ];
+        if (roundsInput)
+            attributes.Add(OnnxAttribute.Integer("accuracy_level", 4));
+        // Without zero points they are 8, as here.
+        return Node(MatMulNBits, [input, $"{name}.codes", $"{name}.scales"], [.. attributes]);
     }
 
     private string ZeroPoint(int value)

@@ -13,8 +13,14 @@ void rows(Call& c, bool back) {
   c.size(a.rows, c.small(9));
   c.size(a.width, c.random.between(1, 70));
   const int64_t count = a.rows * a.width;
+  a.group = c.random.of<int64_t>({0, 1, 32, 70, int64_t{1} << 58});
+  c.wrong([&c, &a] {
+    a.group = c.random.of<int64_t>({-1, INT64_MIN, INT64_MAX});
+    return true;
+  });
+  const int64_t groups = a.group == 0 ? 1 : 1 + (a.width - 1) / a.group;
   c.tensor(a.codes, NAMP_UINT8, count);
-  c.tensor(a.scales, NAMP_FLOAT32, a.rows);
+  c.tensor(a.scales, NAMP_FLOAT32, a.rows * groups);
   if (back) {
     c.tensor(a.output, dtype, count);
     c.make("namp_dequantize_rows", [&] { return namp_dequantize_rows(c.device, &a, nullptr); });
@@ -47,17 +53,28 @@ void tensor_codes(Call& c) {
   c.make("namp_quantize_tensor", [&] { return namp_quantize_tensor(c.device, &a, nullptr); });
 }
 
-// A weight that is laid out, or memory for it; its bytes can be wrong.
-template <class T>
-void packed(Call& c, T*& field, int64_t& bytes, const namp_int8_pack_args& sizes) {
-  namp_int8_packed_bytes(&bytes, c.device, &sizes);
-  c.tensor(field, NAMP_UINT8, bytes);
+void wrong_bytes(Call& c, int64_t& bytes) {
   c.wrong([&c, &bytes] {
     bytes += c.random.of<int64_t>({-1, 1, -128, 4096, int64_t{1} << 62});
     return true;
   });
 }
 
+// A weight that is laid out, or memory for it; its bytes can be wrong.
+template <class T>
+void packed(Call& c, T*& field, int64_t& bytes, const namp_int8_pack_args& sizes) {
+  namp_int8_packed_bytes(&bytes, c.device, &sizes);
+  c.tensor(field, NAMP_UINT8, bytes);
+  wrong_bytes(c, bytes);
+}
+
+// The same of 4 bits.
+template <class T>
+void packed(Call& c, T*& field, int64_t& bytes, const namp_int4_pack_args& sizes) {
+  namp_int4_packed_bytes(&bytes, c.device, &sizes);
+  c.tensor(field, NAMP_FLOAT32, bytes / 4);
+  wrong_bytes(c, bytes);
+}
 // The sizes of a weight of a product, or of a convolution.
 void draw_weight(Call& c, namp_int8_pack_args& a) {
   c.size(a.n, c.small(70));
@@ -129,15 +146,64 @@ void int8_conv2d(Call& c) {
   c.make("namp_int8_conv2d", [&] { return namp_int8_conv2d(c.device, &a, nullptr); });
 }
 
+void draw_group(Call& c, int64_t& group, bool none) {
+  group = none ? 0 : c.random.of<int64_t>({32, 64, 128, 256});
+  c.wrong([&c, &group] {
+    group = c.random.of<int64_t>({-32, 1, 16, 96, 512, INT64_MAX});
+    return true;
+  });
+}
+
+// The sizes of a weight of 4 bits; its groups of columns.
+int64_t draw_int4(Call& c, namp_int4_pack_args& a) {
+  draw_group(c, a.group, false);
+  c.size(a.n, c.small(70));
+  c.size(a.k, c.small(300));
+  return (a.k + a.group - 1) / a.group;
+}
+
+void int4_packed_bytes(Call& c) {
+  auto& a = c.args<namp_int4_pack_args>();
+  draw_int4(c, a);
+  int64_t*& bytes = *static_cast<int64_t**>(c.block(sizeof(int64_t*)));
+  c.tensor(bytes, NAMP_INT32, 2);  // as many bytes
+  c.make("namp_int4_packed_bytes", [&] { return namp_int4_packed_bytes(bytes, c.device, &a); });
+}
+
+void int4_pack(Call& c) {
+  auto& a = c.args<namp_int4_pack_args>();
+  const int64_t groups = draw_int4(c, a);
+  c.tensor(a.codes, NAMP_UINT8, a.n * groups * a.group / 2);
+  c.tensor(a.scales, NAMP_FLOAT32, a.n * groups);
+  packed(c, a.packed, a.packed_bytes, a);
+  c.make("namp_int4_pack", [&] { return namp_int4_pack(c.device, &a, nullptr); });
+}
+
+void int4_gemm(Call& c) {
+  auto& a = c.args<namp_int4_gemm_args>();
+  const int32_t dtype = c.float_dtype(a.c_dtype);
+  draw_group(c, a.group, false);
+  c.size(a.m, c.small(15));
+  c.size(a.n, c.small(70));
+  c.size(a.k, c.small(300));
+  namp_int4_pack_args weight{};
+  weight.struct_size = sizeof weight;
+  weight.n = a.n;
+  weight.k = a.k;
+  weight.group = a.group;
+  packed(c, a.b, a.b_bytes, weight);
+  c.tensor(a.a, NAMP_UINT8, a.m * a.k);
+  c.tensor(a.a_scales, NAMP_FLOAT32, a.m * ((a.k + a.group - 1) / a.group));
+  c.tensor(a.bias, NAMP_FLOAT32, a.n, false);
+  c.tensor(a.c, dtype, a.m * a.n);
+  c.make("namp_int4_gemm", [&] { return namp_int4_gemm(c.device, &a, nullptr); });
+}
+
 void code_gemm(Call& c) {
   auto& a = c.args<namp_code_gemm_args>();
   const int32_t in = c.float_dtype(a.a_dtype), out = c.float_dtype(a.c_dtype);
   c.choice(a.bits, {4, 8});
-  a.group = a.bits == 8 ? 0 : c.random.of<int64_t>({32, 64, 128, 256});
-  c.wrong([&c, &a] {
-    a.group = c.random.of<int64_t>({-32, 1, 16, 96, 512, INT64_MAX});
-    return true;
-  });
+  draw_group(c, a.group, a.bits == 8);
   c.size(a.m, c.small(9));
   c.size(a.n, c.small(40));
   c.size(a.k, c.small(300));
@@ -161,6 +227,9 @@ const std::vector<Function> kIntegers = {
     {"namp_int8_gemm", int8_gemm},
     {"namp_int8_conv2d", int8_conv2d},
     {"namp_code_gemm", code_gemm},
+    {"namp_int4_packed_bytes", int4_packed_bytes},
+    {"namp_int4_pack", int4_pack},
+    {"namp_int4_gemm", int4_gemm},
 };
 
 }  // namespace namp_campaign

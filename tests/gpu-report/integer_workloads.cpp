@@ -104,6 +104,32 @@ Workload code_gemm(int64_t m, int64_t n, int64_t k, int32_t bits) {
           }};
 }
 
+Workload int4_gemm(int64_t m, int64_t n, int64_t k) {
+  const int64_t group = 64;
+  const int64_t groups = k / group;
+  const int64_t bytes = n * groups * (group / 2 + 4);
+  return {"int4 gemm, " + sizes(m, n, k),
+          "product",
+          m * n * k,
+          d(m * k + 4 * m * groups + bytes + 4 * m * n + 4 * n) / d(m * n * k),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_int4_gemm_args>();
+            args.c_dtype = NAMP_FLOAT32;
+            args.m = m;
+            args.n = n;
+            args.k = k;
+            args.group = group;
+            args.a = codes(gpu, m * k);
+            args.a_scales = floats(gpu, m * groups);
+            args.b = floats(gpu, bytes / 4);
+            args.b_bytes = bytes;
+            args.bias = floats(gpu, n);
+            args.c = gpu.numbers(NAMP_FLOAT32, m * n);
+            return [=, &gpu] { return namp_int4_gemm(gpu.device(), &args, nullptr); };
+          }};
+}
+
 Workload int8_conv2d() {
   const int64_t channels = 16, side = 16, kernel = 3;
   const int64_t pixels = channels * side * side;
@@ -149,6 +175,8 @@ std::vector<Workload> integer_workloads(int64_t n) {
     all.push_back(code_gemm(1, 256, 2048, bits));
     all.push_back(code_gemm(16, 64, 512, bits));
   }
+  all.push_back(int4_gemm(1, 256, 2048));
+  all.push_back(int4_gemm(16, 64, 1024));
   all.push_back(int8_conv2d());
   return all;
 }

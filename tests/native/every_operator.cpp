@@ -457,6 +457,41 @@ class Calls {
     }
   }
 
+  // Of rows that are the input of rows' codes.
+  void int4_product(const namp_row_codes_args& rows) {
+    constexpr int64_t kOutputs = 19, kGroup = 32;
+    const int64_t groups = (rows.width + kGroup - 1) / kGroup;
+    const std::string name = suffix(rows.dtype);
+    auto quantize = rows;
+    quantize.group = kGroup;
+    quantize.codes =
+        static_cast<int8_t*>(out("codes of groups" + name, NAMP_UINT8, rows.rows * rows.width));
+    quantize.scales = float_out("scales of groups" + name, rows.rows * groups);
+    check(namp_quantize_rows(device_, &quantize, stream_), "quantize groups");
+    auto pack = args<namp_int4_pack_args>();
+    pack.n = kOutputs;
+    pack.k = rows.width;
+    pack.group = kGroup;
+    pack.codes = codes(kOutputs * groups * kGroup / 2);
+    pack.scales = floats(kOutputs * groups);
+    check(namp_int4_packed_bytes(&pack.packed_bytes, device_, &pack), "packed bytes of 4 bits");
+    pack.packed = out("packed codes of 4 bits" + name, NAMP_FLOAT32, pack.packed_bytes / 4);
+    check(namp_int4_pack(device_, &pack, stream_), "pack 4 bits");
+    auto product = args<namp_int4_gemm_args>();
+    product.c_dtype = rows.dtype;
+    product.m = rows.rows;
+    product.n = kOutputs;
+    product.k = rows.width;
+    product.group = kGroup;
+    product.a = quantize.codes;
+    product.a_scales = quantize.scales;
+    product.b = pack.packed;
+    product.b_bytes = pack.packed_bytes;
+    product.bias = floats(kOutputs);
+    product.c = out("product of 4 and 8 bits" + name, rows.dtype, rows.rows * kOutputs);
+    check(namp_int4_gemm(device_, &product, stream_), "product of 4 and 8 bits");
+  }
+
   void integers(int32_t dtype) {
     const int64_t rows = size(5, 90), inputs = 70, outputs = 19;
     auto quantize = args<namp_row_codes_args>();
@@ -509,6 +544,8 @@ class Calls {
                     rows * outputs);
       check(namp_code_gemm(device_, &coded, stream_), "product of coded weights");
     }
+
+    int4_product(quantize);
 
     const int64_t batch = size(1, 9), channels = 6, side = 7;
     const int64_t count = batch * channels * side * side;

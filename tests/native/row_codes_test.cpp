@@ -9,14 +9,15 @@ constexpr float kTiny = 1e-45F;  // the smallest subnormal number
 
 class RowCodesTest : public IntegerTest {
  protected:
-  // A row's codes and scale, as nativeamp.h defines them.
+  // The codes of rows, or of groups of their columns, and the scales, as nativeamp.h defines them.
   void check_rows(int64_t rows, int64_t width, int32_t dtype, const std::vector<double>& values,
-                  int64_t shift) {
+                  int64_t shift, int64_t group = 0) {
     SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(width) + ", dtype " +
-                 std::to_string(dtype));
+                 std::to_string(dtype) + ", group " + std::to_string(group));
+    const int64_t groups = group == 0 ? 1 : 1 + (width - 1) / group;
     Buffer input(device_, dtype, values, shift);
     Buffer made(device_, NAMP_UINT8, rows * width, shift);
-    Buffer scales(device_, NAMP_FLOAT32, rows, shift);
+    Buffer scales(device_, NAMP_FLOAT32, rows * groups, shift);
     Buffer output(device_, dtype, rows * width, shift);
     auto args = make_args<namp_row_codes_args>();
     args.dtype = dtype;
@@ -26,34 +27,38 @@ class RowCodesTest : public IntegerTest {
     args.codes = made.as<int8_t>();
     args.scales = scales.floats();
     args.output = output.data();
+    args.group = group;
     run_targets([&] { return namp_quantize_rows(device_, &args, nullptr); }, {&made, &scales});
     run_targets([&] { return namp_dequantize_rows(device_, &args, nullptr); }, {&output});
     const std::vector<uint8_t> bytes = made.bytes();
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t part = 0; part < rows * groups; ++part) {
+      const int64_t begin = part / groups * width + part % groups * group;
+      const int64_t last = part / groups * width + width;
+      const int64_t end = group == 0 || last - begin < group ? last : begin + group;
       double largest = 0;
       bool finite = true;
-      for (int64_t i = 0; i < width; ++i) {
-        finite = finite && std::isfinite(input[r * width + i]);
-        largest = std::max(largest, std::abs(input[r * width + i]));
+      for (int64_t i = begin; i < end; ++i) {
+        finite = finite && std::isfinite(input[i]);
+        largest = std::max(largest, std::abs(input[i]));
       }
       const float scale = static_cast<float>(largest) / 127.0F;
       if (!finite) {
-        ASSERT_EQ(scales.bits(r), 0x7fc00000u);
+        ASSERT_EQ(scales.bits(part), 0x7fc00000u);
       } else {
-        ASSERT_EQ(scales[r], static_cast<double>(scale));
+        ASSERT_EQ(scales[part], static_cast<double>(scale));
       }
-      for (int64_t i = 0; i < width; ++i) {
+      for (int64_t i = begin; i < end; ++i) {
         double level = 0;
         if (finite && scale > 0) {
-          const float over = static_cast<float>(input[r * width + i]) / scale;
+          const float over = static_cast<float>(input[i]) / scale;
           level = std::clamp(std::nearbyint(static_cast<double>(over)), -127.0, 127.0);
         }
-        ASSERT_EQ(code_of(bytes, r * width + i), level) << "row " << r << ", column " << i;
+        ASSERT_EQ(code_of(bytes, i), level) << "group " << part << ", element " << i;
         const double value = rounded(static_cast<double>(static_cast<float>(level) * scale), dtype);
         if (finite) {
-          ASSERT_EQ(output[r * width + i], value) << "row " << r << ", column " << i;
+          ASSERT_EQ(output[i], value) << "group " << part << ", element " << i;
         } else {
-          ASSERT_TRUE(std::isnan(output[r * width + i]));
+          ASSERT_TRUE(std::isnan(output[i]));
         }
       }
     }
@@ -94,6 +99,32 @@ TEST_P(RowCodesTest, RowsOfEveryWidth) {
   check_rows(0, 5, NAMP_FLOAT32, {}, 0);
   check_rows(70, 1000, NAMP_FLOAT32, random_values(70000, 2), 1);
   check_rows(3, 2501, NAMP_BFLOAT16, random_values(7503, 3), 0);  // a GPU reads it twice
+}
+
+TEST_P(RowCodesTest, GroupsOfEveryWidth) {
+  for (int64_t group : {1, 3, 32, 64, 256, 1500}) {
+    for (int64_t width : {int64_t{1}, group, group + 1, 2 * group + 5})
+      check_rows(3, width, kFloats[group % 3], random_values(3 * width, 1), width % 3, group);
+  }
+  check_rows(2, 7, NAMP_FLOAT32, random_values(14, 1), 0, int64_t{1} << 58);
+  check_rows(9, 2048, NAMP_FLOAT32, random_values(9 * 2048, 4), 0, 64);
+  check_rows(2, 4, NAMP_FLOAT32, {kNaN, 1, 2, 3, 0, 0, -5, kInfinity}, 0, 2);
+}
+
+TEST_P(RowCodesTest, RefusesANegativeGroup) {
+  Buffer made(device_, NAMP_UINT8, 4, 0);
+  const Buffer input(device_, NAMP_FLOAT32, random_values(4, 1));
+  Buffer scales(device_, NAMP_FLOAT32, 4);
+  auto args = make_args<namp_row_codes_args>();
+  args.dtype = NAMP_FLOAT32;
+  args.rows = 1;
+  args.width = 4;
+  args.input = input.data();
+  args.codes = made.as<int8_t>();
+  args.scales = scales.floats();
+  args.group = -2;
+  expect_refused(NAMP_ERROR_INVALID_ARGUMENT, namp_quantize_rows(device_, &args, nullptr),
+                 {&made, &scales});
 }
 
 TEST_P(RowCodesTest, HostileRows) {

@@ -28,6 +28,7 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
                 ("fp16-weights", (OnnxPrecision.Float16Weights, null)),
                 ("int8", (OnnxPrecision.Float32, QuantizationKind.Int8)),
                 ("int4", (OnnxPrecision.Float32, QuantizationKind.Int4)),
+                ("int4-dynamic", (OnnxPrecision.Float32, QuantizationKind.Int4Dynamic)),
             ],
             SaveOnnx
         ),

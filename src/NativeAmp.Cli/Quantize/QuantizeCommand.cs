@@ -25,17 +25,19 @@ internal sealed class QuantizeCommand
     private readonly Option<string> _to = CommonOptions.OneOf(
         "--to",
         "int8",
-        "int8 or int4 weights with floating-point activations, or int8 weights and activations (int8-dynamic: a scale "
-            + "a row; int8-static: a scale a layer, found by --calibrate, convolutions too).",
+        "int8 or int4 weights with floating-point activations, or with activations of 8 bits (int8-dynamic: a scale a "
+            + "row; int8-static: a scale a layer, found by --calibrate, convolutions too; int4-dynamic: a scale a "
+            + "group of a row).",
         "int8",
         "int8-dynamic",
         "int8-static",
-        "int4"
+        "int4",
+        "int4-dynamic"
     );
     private readonly Option<string> _group = CommonOptions.OneOf(
         "--group",
         "64",
-        "int4: inputs that share a scale.",
+        "int4 and int4-dynamic: inputs that share a scale.",
         "32",
         "64",
         "128",
@@ -125,8 +127,8 @@ internal sealed class QuantizeCommand
     private int Run(ParseResult parsed, Terminal terminal)
     {
         string to = parsed.GetValue(_to)!;
-        if (parsed.GetResult(_group) is { Implicit: false } && to != "int4")
-            throw new UsageException("--group needs --to int4: int8 has one scale an output.");
+        if (parsed.GetResult(_group) is { Implicit: false } && to is not ("int4" or "int4-dynamic"))
+            throw new UsageException("--group needs --to int4 or int4-dynamic: int8 has one scale an output.");
         if (parsed.GetResult(_observer) is { Implicit: false } && to != "int8-static")
             throw new UsageException("--observer needs --to int8-static: the others have no range of inputs.");
         if (parsed.GetValue(_percentile) is not null && parsed.GetValue(_observer) != "percentile")
@@ -136,6 +138,7 @@ internal sealed class QuantizeCommand
             Kind = to switch
             {
                 "int4" => QuantizationKind.Int4,
+                "int4-dynamic" => QuantizationKind.Int4Dynamic,
                 "int8-dynamic" => QuantizationKind.Int8Dynamic,
                 "int8-static" => QuantizationKind.Int8Static,
                 _ => QuantizationKind.Int8,

@@ -11,13 +11,16 @@ internal static class SchemeText
     {
         string kind = scheme.Kind switch
         {
-            QuantizationKind.Int4 => string.Create(CultureInfo.InvariantCulture, $"int4, group {scheme.Group}"),
+            QuantizationKind.Int4 => Grouped("int4"),
+            QuantizationKind.Int4Dynamic => Grouped("int4-dynamic"),
             QuantizationKind.Int8Dynamic => "int8-dynamic",
             QuantizationKind.Int8Static => $"int8-static, {Observer(scheme)}",
             _ => "int8",
         };
         string keep = scheme.Keep.Length == 0 ? "" : $", without {string.Join(", ", scheme.Keep)}";
         return $"{kind}, {scheme.Method.ToString().ToLowerInvariant()}{keep}";
+
+        string Grouped(string name) => string.Create(CultureInfo.InvariantCulture, $"{name}, group {scheme.Group}");
     }
 
     private static string Observer(QuantizationScheme scheme) =>

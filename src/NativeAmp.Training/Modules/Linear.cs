@@ -53,6 +53,9 @@ public sealed class Linear : Module, IFusesActivation, IQuantizable
     /// <summary>The weight as integers; null if the layer is not quantised.</summary>
     public QuantizedTensor? Quantized => _integers?.Weight;
 
+    /// <summary>How the layer computes with its integers; null if it is not quantised.</summary>
+    public QuantizationKind? QuantizedAs => _integers?.Kind;
+
     /// <summary>The codes of the input; null unless the kind is <see cref="QuantizationKind.Int8Static"/>.</summary>
     public InputCodes? InputCodes => _integers?.Input;
 

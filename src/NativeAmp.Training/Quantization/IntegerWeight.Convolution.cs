@@ -52,7 +52,7 @@ internal sealed unsafe partial class IntegerWeight
         args.Input = (sbyte*)codes.Pointer;
         args.Weight = _codes.Pointer;
         args.WeightBytes = _bytes;
-        args.WeightScales = (float*)_scales.Pointer;
+        args.WeightScales = (float*)_scales!.Pointer;
         args.Bias = bias is null ? null : (float*)bias.Pointer;
         args.Output = output.Pointer;
         args.Scale = known.Scale;

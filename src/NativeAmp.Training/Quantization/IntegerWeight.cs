@@ -5,24 +5,30 @@ namespace NativeAmp.Training.Quantization;
 /// <summary>A quantised weight on a device, with which a linear layer or a convolution computes.</summary>
 internal sealed unsafe partial class IntegerWeight : IDisposable
 {
-    private readonly QuantizationKind _kind;
     private readonly Storage _codes;
     private readonly long _bytes; // of codes that are packed
-    private readonly Storage _scales;
+    private readonly Storage? _scales; // null where they are packed with the codes
     private bool _isDisposed;
 
     public IntegerWeight(QuantizedTensor weight, QuantizationKind kind, InputCodes? input, Device device)
     {
         Weight = weight;
         Input = input;
-        _kind = kind;
+        Kind = kind;
         Device = device;
+        if (kind == QuantizationKind.Int4Dynamic)
+        {
+            _codes = PackedInt4(weight, device, out _bytes);
+            return;
+        }
+
         _codes = IsPacked ? Packed(weight, device, out _bytes) : Stored(weight, device, MemoryKind.Parameters);
-        _scales = Storage.Allocate(device, DType.Float32, weight.Scales.Length, MemoryKind.Parameters);
-        _scales.Write(weight.Scales.AsSpan());
+        _scales = StoredScales(weight, device, MemoryKind.Parameters);
     }
 
     public QuantizedTensor Weight { get; }
+
+    public QuantizationKind Kind { get; }
 
     public Device Device { get; }
 
@@ -30,7 +36,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
     public InputCodes? Input { get; }
 
     // Whether products or convolutions of integers read the codes, as the device likes them best.
-    private bool IsPacked => _kind is QuantizationKind.Int8Dynamic or QuantizationKind.Int8Static;
+    private bool IsPacked => Kind is QuantizationKind.Int8Dynamic or QuantizationKind.Int8Static;
 
     /// <summary>activation(input · weightᵀ + bias), as <see cref="Ops.Linear"/>, without a gradient.</summary>
     public Tensor Multiply(Tensor input, Parameter? bias, Activation activation)
@@ -48,7 +54,9 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         );
         DType dtype = Precision.Of("linear", input);
         Tensor output = Tensor.Result(Device, dtype, input.Shape.WithLast(outputs));
-        if (IsPacked)
+        if (Kind == QuantizationKind.Int4Dynamic)
+            MultiplyInt4(input, bias, output);
+        else if (IsPacked)
             MultiplyIntegers(input, bias, output);
         else
             MultiplyCodes(input, bias, output);
@@ -65,7 +73,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
     {
         if (device == Device)
             return this;
-        var moved = new IntegerWeight(Weight, _kind, Input, device);
+        var moved = new IntegerWeight(Weight, Kind, Input, device);
         Dispose();
         return moved;
     }
@@ -76,7 +84,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
             return;
         _isDisposed = true;
         _codes.Drop();
-        _scales.Drop();
+        _scales?.Drop();
     }
 
     private static Storage Stored(QuantizedTensor weight, Device device, MemoryKind kind)
@@ -84,6 +92,13 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         Storage codes = Storage.Allocate(device, DType.UInt8, weight.Codes.Length, kind);
         codes.Write(weight.Codes.AsSpan());
         return codes;
+    }
+
+    private static Storage StoredScales(QuantizedTensor weight, Device device, MemoryKind kind)
+    {
+        Storage scales = Storage.Allocate(device, DType.Float32, weight.Scales.Length, kind);
+        scales.Write(weight.Scales.AsSpan());
+        return scales;
     }
 
     // Laid out once for every call. Only this copy stays on the device.
@@ -116,7 +131,7 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         args.K = Weight.Columns;
         args.A = input.Pointer;
         args.Codes = (byte*)_codes.Pointer;
-        args.Scales = (float*)_scales.Pointer;
+        args.Scales = (float*)_scales!.Pointer;
         args.Bias = bias is null ? null : (float*)bias.Pointer;
         args.C = output.Pointer;
         NativeOps.CodeGemm(Device, args);
@@ -136,16 +151,8 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         }
         else
         {
-            scales = Storage.Allocate(Device, DType.Float32, rows, MemoryKind.Workspace);
-            NampRowCodesArgs quantize = NampRowCodesArgs.Create();
-            quantize.Dtype = (int)input.DType;
-            quantize.Rows = rows;
-            quantize.Width = Weight.Columns;
-            quantize.Input = input.Pointer;
-            quantize.Codes = (sbyte*)codes.Pointer;
-            quantize.Scales = (float*)scales.Pointer;
-            NativeOps.QuantizeRows(Device, quantize);
-            args.AScales = quantize.Scales;
+            scales = QuantizeRows(input, codes);
+            args.AScales = (float*)scales.Pointer;
         }
 
         args.CDtype = (int)output.DType;
@@ -155,12 +162,28 @@ internal sealed unsafe partial class IntegerWeight : IDisposable
         args.A = (sbyte*)codes.Pointer;
         args.B = _codes.Pointer;
         args.BBytes = _bytes;
-        args.BScales = (float*)_scales.Pointer;
+        args.BScales = (float*)_scales!.Pointer;
         args.Bias = bias is null ? null : (float*)bias.Pointer;
         args.C = output.Pointer;
         NativeOps.Int8Gemm(Device, args);
         codes.Drop();
         scales?.Drop();
+    }
+
+    // The codes of rows, or of their groups; their scales.
+    private Storage QuantizeRows(Tensor input, Storage codes)
+    {
+        NampRowCodesArgs args = NampRowCodesArgs.Create();
+        args.Dtype = (int)input.DType;
+        args.Rows = input.Count / Weight.Columns;
+        args.Width = Weight.Columns;
+        args.Group = Weight.Group;
+        Storage scales = Storage.Allocate(Device, DType.Float32, args.Rows * Weight.Groups, MemoryKind.Workspace);
+        args.Input = input.Pointer;
+        args.Codes = (sbyte*)codes.Pointer;
+        args.Scales = (float*)scales.Pointer;
+        NativeOps.QuantizeRows(Device, args);
+        return scales;
     }
 
     private void QuantizeTensor(Tensor input, InputCodes known, Storage codes)

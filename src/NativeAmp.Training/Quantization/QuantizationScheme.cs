@@ -23,6 +23,12 @@ public enum QuantizationKind
     /// integers. Batch norms are folded into the convolutions before them (<see cref="BatchNormFolding"/>).
     /// </summary>
     Int8Static,
+
+    /// <summary>
+    /// Weights as <see cref="Int4"/>; a linear layer's input becomes 8 bits with one scale for each row and group of
+    /// inputs, found as it comes, and the products and sums within a group are of integers.
+    /// </summary>
+    Int4Dynamic,
 }
 
 /// <summary>
@@ -69,7 +75,8 @@ public sealed record QuantizationScheme
     /// <summary>The form of the weights.</summary>
     public QuantizationKind Kind { get; init; } = QuantizationKind.Int8;
 
-    /// <summary>Inputs that share a scale with <see cref="QuantizationKind.Int4"/>: 32, 64, 128 or 256.</summary>
+    /// <summary>Inputs that share a scale with <see cref="QuantizationKind.Int4"/> and
+    /// <see cref="QuantizationKind.Int4Dynamic"/>: 32, 64, 128 or 256.</summary>
     public int Group { get; init; } = 64;
 
     /// <summary>How weights are rounded. <see cref="QuantizationMethod.Gptq"/> needs data.</summary>
@@ -89,10 +96,10 @@ public sealed record QuantizationScheme
     internal bool Calibrates => Kind == QuantizationKind.Int8Static || Method == QuantizationMethod.Gptq;
 
     /// <summary>Bits of a weight's code.</summary>
-    internal int Bits => Kind == QuantizationKind.Int4 ? 4 : 8;
+    internal int Bits => Kind is QuantizationKind.Int4 or QuantizationKind.Int4Dynamic ? 4 : 8;
 
     /// <summary>Inputs that share a scale; 0 if a row has one.</summary>
-    internal int WeightGroup => Kind == QuantizationKind.Int4 ? Group : 0;
+    internal int WeightGroup => Bits == 4 ? Group : 0;
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">A value is invalid; the message says which.</exception>

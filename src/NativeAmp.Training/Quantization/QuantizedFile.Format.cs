@@ -30,14 +30,14 @@ public static partial class QuantizedFile
                 Percentile = ParsePercentile(),
             };
         string group = metadata.GetValueOrDefault(GroupKey) ?? "";
-        if (scheme.Kind == QuantizationKind.Int4)
+        if (scheme.Bits == 4)
             scheme = scheme with
             {
                 Group = group is "32" or "64" or "128" or "256" ? int.Parse(group, CultureInfo.InvariantCulture) : 0,
             };
         return group == scheme.WeightGroup.ToString(CultureInfo.InvariantCulture) && (scheme.Group != 0)
             ? scheme
-            : throw new DataFormatException(path, 0, $"group '{group}'", "32, 64, 128 or 256 of Int4, or 0");
+            : throw new DataFormatException(path, 0, $"group '{group}'", "32, 64, 128 or 256 of 4 bits, or 0");
 
         double ParsePercentile()
         {

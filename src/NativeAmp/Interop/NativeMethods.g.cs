@@ -1183,12 +1183,12 @@ internal unsafe struct NampSumArgs
     public static NampSumArgs Create() => new() { StructSize = (uint)sizeof(NampSumArgs) };
 }
 
-/// <summary>Rows of values and their codes of 8 bits, with one scale a row. quantize_rows reads input and
-/// writes codes and scales: scale = m / 127 and code = x / scale, rounded to nearest even, at most
-/// 127 in magnitude, where m is the largest magnitude of the row. A row of zeros, or so small that
-/// m / 127 is 0, has scale 0 and codes 0. A row with an infinity or a NaN has scale NaN and codes 0:
-/// all that is computed from it is NaN. dequantize_rows reads codes and scales and writes output =
-/// code * scale.</summary>
+/// <summary>Rows of values and their codes of 8 bits, with one scale a row, or one for each group of columns.
+/// quantize_rows reads input and writes codes and scales: scale = m / 127 and code = x / scale,
+/// rounded to nearest even, at most 127 in magnitude, where m is the largest magnitude of the row, or
+/// of the group. A group of zeros, or so small that m / 127 is 0, has scale 0 and codes 0. A group
+/// with an infinity or a NaN has scale NaN and codes 0: all that is computed from it is NaN.
+/// dequantize_rows reads codes and scales and writes output = code * scale.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampRowCodesArgs
 {
@@ -1202,10 +1202,12 @@ internal unsafe struct NampRowCodesArgs
     public void* Input;
     /// <summary>[rows, width]</summary>
     public sbyte* Codes;
-    /// <summary>[rows]</summary>
+    /// <summary>[rows, groups]: groups is width / group, rounded up; 1 with group 0</summary>
     public float* Scales;
     /// <summary>[rows, width]</summary>
     public void* Output;
+    /// <summary>columns with a scale, the last ones may be fewer; 0: all of a row</summary>
+    public long Group;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampRowCodesArgs Create() => new() { StructSize = (uint)sizeof(NampRowCodesArgs) };
@@ -1379,6 +1381,67 @@ internal unsafe struct NampCodeGemmArgs
     public static NampCodeGemmArgs Create() => new() { StructSize = (uint)sizeof(NampCodeGemmArgs) };
 }
 
+/// <summary>A weight W[n, k] of 4 bits, as namp_code_gemm_args has its codes and scales, is laid out once, and
+/// every namp_int4_gemm of this kind of device reads it so. As of namp_int8_pack the layout is the
+/// library's own: on a GPU the codes and then the scales as they are, on the CPU panels of 32 rows of
+/// W, where each group has its scales before its codes.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampInt4PackArgs
+{
+    public uint StructSize;
+    public int Reserved;
+    public long N;
+    public long K;
+    /// <summary>32, 64, 128 or 256</summary>
+    public long Group;
+    /// <summary>[n, groups, group / 2]</summary>
+    public byte* Codes;
+    /// <summary>[n, groups]</summary>
+    public float* Scales;
+    /// <summary>of a float's alignment; products are fastest from a multiple of 64 on</summary>
+    public void* Packed;
+    /// <summary>of namp_int4_packed_bytes</summary>
+    public long PackedBytes;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampInt4PackArgs Create() => new() { StructSize = (uint)sizeof(NampInt4PackArgs) };
+}
+
+/// <summary>C = A W^T [+ bias] of integers: A[m, k] has codes of 8 bits and W[n, k] codes of 4 bits, both with
+/// a scale for each group of columns. With S(i, j, g) the sum over the columns k of group g of
+/// A[i, k] (W[j, k] - 8), which is exact:
+/// C[i, j] = 0; for each g in ascending order:
+/// C[i, j] = fma(float(S(i, j, g)) * a_scales[i, g], w_scales[j, g], C[i, j])
+/// then + bias[j], and C to c_dtype. The product is rounded to float32, and so is the result of fma,
+/// once. Such products of 4 and of 8 bits are llama.cpp's (Q4_0 with Q8_0, groups of 32), and those of
+/// ONNX Runtime's MatMulNBits with accuracy_level 4.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampInt4GemmArgs
+{
+    public uint StructSize;
+    public int CDtype;
+    public long M;
+    public long N;
+    public long K;
+    /// <summary>32, 64, 128 or 256, of A and W</summary>
+    public long Group;
+    /// <summary>[m, k]</summary>
+    public sbyte* A;
+    /// <summary>[m, groups], as namp_quantize_rows finds them</summary>
+    public float* AScales;
+    /// <summary>W[n, k], as namp_int4_pack lays it out</summary>
+    public void* B;
+    /// <summary>its packed_bytes</summary>
+    public long BBytes;
+    /// <summary>[n], or null</summary>
+    public float* Bias;
+    /// <summary>[m, n]</summary>
+    public void* C;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampInt4GemmArgs Create() => new() { StructSize = (uint)sizeof(NampInt4GemmArgs) };
+}
+
 /// <summary>The C interface of the native library, function by function.</summary>
 internal static unsafe partial class NativeMethods
 {
@@ -1425,6 +1488,8 @@ internal static unsafe partial class NativeMethods
         ("namp_int8_gemm_args", sizeof(NampInt8GemmArgs)),
         ("namp_int8_conv2d_args", sizeof(NampInt8Conv2dArgs)),
         ("namp_code_gemm_args", sizeof(NampCodeGemmArgs)),
+        ("namp_int4_pack_args", sizeof(NampInt4PackArgs)),
+        ("namp_int4_gemm_args", sizeof(NampInt4GemmArgs)),
     ];
 
     /// <summary>NAMP_ABI_VERSION of the header that the library was built with.</summary>
@@ -1950,6 +2015,19 @@ internal static unsafe partial class NativeMethods
     /// <summary>namp_code_gemm</summary>
     [LibraryImport(Library, EntryPoint = "namp_code_gemm")]
     internal static partial int CodeGemm(NampDevice* device, NampCodeGemmArgs* args, void* stream);
+
+    /// <summary>The bytes of a weight that is laid out. Only the sizes of args count.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_int4_packed_bytes")]
+    internal static partial int Int4PackedBytes(long* bytes, NampDevice* device, NampInt4PackArgs* args);
+
+    /// <summary>Lays a weight out. packed_bytes that are not those of its sizes are an error, here and where it is
+    /// used.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_int4_pack")]
+    internal static partial int Int4Pack(NampDevice* device, NampInt4PackArgs* args, void* stream);
+
+    /// <summary>namp_int4_gemm</summary>
+    [LibraryImport(Library, EntryPoint = "namp_int4_gemm")]
+    internal static partial int Int4Gemm(NampDevice* device, NampInt4GemmArgs* args, void* stream);
 }
 
 /// <content>The operators that take one struct of arguments. Begin it with its <c>Create()</c>, which fills in its size.</content>
@@ -2145,5 +2223,17 @@ internal static unsafe partial class NativeOps
     public static void CodeGemm(Device device, in NampCodeGemmArgs args, DeviceStream? stream = null)
     {
         fixed (NampCodeGemmArgs* pointer = &args) Ensure.Success(NativeMethods.CodeGemm(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Int4Pack"/>
+    public static void Int4Pack(Device device, in NampInt4PackArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampInt4PackArgs* pointer = &args) Ensure.Success(NativeMethods.Int4Pack(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Int4Gemm"/>
+    public static void Int4Gemm(Device device, in NampInt4GemmArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampInt4GemmArgs* pointer = &args) Ensure.Success(NativeMethods.Int4Gemm(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 }

@@ -15,6 +15,15 @@ internal static unsafe partial class NativeOps
         return bytes;
     }
 
+    /// <inheritdoc cref="NativeMethods.Int4PackedBytes"/>
+    public static long Int4PackedBytes(Device device, in NampInt4PackArgs args)
+    {
+        long bytes;
+        fixed (NampInt4PackArgs* pointer = &args)
+            Ensure.Success(NativeMethods.Int4PackedBytes(&bytes, device.Native, pointer));
+        return bytes;
+    }
+
     /// <inheritdoc cref="NativeMethods.Dropout"/>
     public static void Dropout(
         Device device,

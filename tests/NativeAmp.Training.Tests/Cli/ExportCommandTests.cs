@@ -93,16 +93,18 @@ public class ExportCommandTests : FolderTests
         );
     }
 
-    [Test]
-    public void Integers_are_those_of_the_quantizer([Values] bool four)
+    [TestCase("int8", QuantizationKind.Int8)]
+    [TestCase("int4", QuantizationKind.Int4)]
+    [TestCase("int4-dynamic", QuantizationKind.Int4Dynamic)]
+    public void Integers_are_those_of_the_quantizer(string dtype, QuantizationKind kind)
     {
         using Device device = Device.Cpu();
         using Sequential mlp = Models.Mlp(new RandomGenerator(1), 30, classes: 4).To(device);
         mlp.Save(In("mlp.safetensors"));
-        Quantizer.Quantize(mlp, new QuantizationScheme { Kind = four ? QuantizationKind.Int4 : QuantizationKind.Int8 });
+        Quantizer.Quantize(mlp, new QuantizationScheme { Kind = kind });
 
         Assert.That(
-            Export(In("mlp.safetensors"), "--dtype", four ? "int4" : "int8"),
+            Export(In("mlp.safetensors"), "--dtype", dtype),
             Is.EqualTo(Written(path => OnnxExport.Save(mlp, [30], path)))
         );
     }

@@ -53,7 +53,8 @@ internal sealed class GenerateCommandTests : FolderTests
         Train();
         Ok("quantize", At("run"), "--to", "int8", "--out", At("int8"));
         Ok("quantize", At("run"), "--to", "int4", "--group", "32", "--out", At("int4"));
-        foreach (string file in (string[])["run", "int8", "int4"])
+        Ok("quantize", At("run"), "--to", "int4-dynamic", "--group", "32", "--out", At("int4-dynamic"));
+        foreach (string file in (string[])["run", "int8", "int4", "int4-dynamic"])
         {
             string[] arguments = ["generate", At(file), "--prompt", "the q", "--temperature", "0", "--threads", "1"];
             JsonElement answer = JsonDocument.Parse(Ok([.. arguments, "--tokens", "20", "--json"])).RootElement;

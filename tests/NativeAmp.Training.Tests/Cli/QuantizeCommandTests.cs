@@ -120,6 +120,7 @@ internal sealed class QuantizeCommandTests : FolderTests
     [TestCase("int8-dynamic")]
     [TestCase("int8-static")]
     [TestCase("int4")]
+    [TestCase("int4-dynamic")]
     public void A_GPU_quantises_measures_and_writes_as_the_CPU_does(string to)
     {
         TestDevices.RequireGpu();

@@ -65,6 +65,7 @@ internal sealed class GenerateTests
     [TestCase(QuantizationKind.Int8)]
     [TestCase(QuantizationKind.Int8Dynamic)]
     [TestCase(QuantizationKind.Int4)]
+    [TestCase(QuantizationKind.Int4Dynamic)]
     public void So_they_are_with_integers(QuantizationKind kind)
     {
         using var device = Device.Cpu();

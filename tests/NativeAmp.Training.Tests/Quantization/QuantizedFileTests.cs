@@ -152,6 +152,7 @@ internal sealed class QuantizedFileTests(DeviceKind deviceKind) : FolderTests
     }
 
     [TestCase(QuantizationKind.Int4)]
+    [TestCase(QuantizationKind.Int4Dynamic)]
     [TestCase(QuantizationKind.Int8Static)]
     public void Cut_and_changed_files_are_read_or_refused_by_type(QuantizationKind kind)
     {

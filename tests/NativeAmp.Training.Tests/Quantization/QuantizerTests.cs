@@ -17,6 +17,8 @@ internal sealed class QuantizerTests(DeviceKind deviceKind)
             Group = 64,
             Method = QuantizationMethod.Hqq,
         },
+        new() { Kind = QuantizationKind.Int4Dynamic, Group = 32 },
+        new() { Kind = QuantizationKind.Int4Dynamic, Group = 64 },
     ];
 
     [TestCaseSource(nameof(Schemes))]
@@ -36,9 +38,10 @@ internal sealed class QuantizerTests(DeviceKind deviceKind)
         for (int row = 0; row < 5; row++)
         {
             float[] x = input[(row * 70)..((row + 1) * 70)];
-            float scale = x.Max(MathF.Abs) / 127;
             if (scheme.Kind == QuantizationKind.Int8Dynamic)
-                x = [.. x.Select(value => MathF.Round(value / scale) * scale)];
+                x = Coded(x, 70);
+            if (scheme.Kind == QuantizationKind.Int4Dynamic)
+                x = Coded(x, scheme.Group);
             for (int column = 0; column < 9; column++)
             {
                 double sum = bias[column];
@@ -52,7 +55,19 @@ internal sealed class QuantizerTests(DeviceKind deviceKind)
             worst = Math.Max(worst, Math.Abs(weight[i] - rounded[i]));
         float step = layer.Quantized.Scales.Max(MathF.Abs);
         // Half a step; with 4 bits the code 8, which is not there, is a whole one; HQQ may clip more.
-        Assert.That(worst, Is.LessThanOrEqualTo(step * (scheme.Kind == QuantizationKind.Int4 ? 3 : 0.51)));
+        Assert.That(worst, Is.LessThanOrEqualTo(step * (layer.Quantized.Bits == 4 ? 3 : 0.51)));
+
+        // Values of 8 bits, with a scale for each group.
+        static float[] Coded(float[] values, int group) =>
+            [
+                .. values
+                    .Chunk(group)
+                    .SelectMany(part =>
+                    {
+                        float scale = part.Max(MathF.Abs) / 127;
+                        return part.Select(value => MathF.Round(value / scale) * scale);
+                    }),
+            ];
     }
 
     [Test]
@@ -78,15 +93,16 @@ internal sealed class QuantizerTests(DeviceKind deviceKind)
         });
     }
 
-    [Test]
-    public void A_row_has_the_same_outputs_among_any_number_of_rows()
+    [TestCase(QuantizationKind.Int8Dynamic)]
+    [TestCase(QuantizationKind.Int4Dynamic)]
+    public void A_row_has_the_same_outputs_among_any_number_of_rows(QuantizationKind kind)
     {
         const int Inputs = 70;
         const int Outputs = 133;
         const int Rows = 29;
         using Device device = deviceKind.Open();
         using var layer = new Linear(Inputs, Outputs, random: new RandomGenerator(1)).To(device);
-        Quantizer.Quantize(layer, new QuantizationScheme { Kind = QuantizationKind.Int8Dynamic });
+        Quantizer.Quantize(layer, new QuantizationScheme { Kind = kind });
         float[] input = Values(Rows * Inputs, 2);
 
         float[] all = Forward(layer, device, input, [Rows, Inputs]);
@@ -98,21 +114,21 @@ internal sealed class QuantizerTests(DeviceKind deviceKind)
         }
     }
 
-    [Test]
-    public void A_layer_has_one_copy_of_its_codes_on_the_device()
+    [TestCase(QuantizationKind.Int8Dynamic, 1024 * 512)]
+    [TestCase(QuantizationKind.Int4Dynamic, 1024 * 512 / 2)]
+    public void A_layer_has_one_copy_of_its_codes_on_the_device(QuantizationKind kind, long codes)
     {
-        const long Codes = 1024 * 512;
         using Device device = deviceKind.Open();
         using var layer = new Linear(1024, 512, bias: false, random: new RandomGenerator(1)).To(device);
-        Quantizer.Quantize(layer, new QuantizationScheme { Kind = QuantizationKind.Int8Dynamic });
+        Quantizer.Quantize(layer, new QuantizationScheme { Kind = kind });
 
         DeviceMemoryStatistics statistics = device.MemoryStatistics;
 
         Assert.Multiple(() =>
         {
             // With the scales, the sums of rows, and what the allocator rounds up.
-            Assert.That(statistics.LiveBytes(MemoryKind.Parameters), Is.InRange(Codes, Codes + Codes / 4));
-            Assert.That(statistics.LiveBytes(MemoryKind.Workspace), Is.LessThan(Codes / 2));
+            Assert.That(statistics.LiveBytes(MemoryKind.Parameters), Is.InRange(codes, codes + codes / 4));
+            Assert.That(statistics.LiveBytes(MemoryKind.Workspace), Is.LessThan(codes / 2));
         });
     }
 
