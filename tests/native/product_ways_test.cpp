@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "child_process.h"
 #include "gemm_test.h"
 
 namespace namp_test {
@@ -94,6 +95,26 @@ TEST_P(ProductWaysTest, WhatIsSwitchedOffIsNotUsed) {
   check(c);
   ASSERT_EQ(namp_device_set_measure_products(device_, 0), NAMP_OK);
   EXPECT_EQ(count(c).gemms, kRuns);
+}
+
+// Unmeasured, an activation behind a product that fills a GPU of 8.6 to 8.9 is made in the launch of our
+// kernel. The emulated GPU has four multiprocessors: 256 x 256 fills it, 256 x 128 does not.
+TEST_P(ProductWaysTest, UnmeasuredItIsTheComputeCapabilityThatDecides) {
+  const auto products = [](const std::string& capability, const std::string& arguments) {
+    const Outcome result = run(std::string("NAMPEMU_COMPUTE=") + capability +
+                                   " NATIVEAMP_CUDA_LIBRARY=" NATIVEAMP_EMULATED_CUDA
+                                   " NATIVEAMP_CUBLAS_LIBRARY=" NATIVEAMP_EMULATED_CUBLAS_FOLDER
+                                   "/libnativeamp-emulated-cublas.so",
+                               "activation " + arguments);
+    EXPECT_EQ(result.status, 0) << result.output;
+    return result.one("products") + " and " + result.one("launches");
+  };
+  EXPECT_EQ(products("8.9", "256 256"), "0 and 1");
+  EXPECT_EQ(products("8.6", "256 256"), "0 and 1");
+  EXPECT_EQ(products("8.0", "256 256"), "1 and 1");
+  EXPECT_EQ(products("9.0", "256 256"), "1 and 1");
+  EXPECT_EQ(products("8.9", "256 128"), "1 and 1");
+  EXPECT_EQ(products("8.9", "256 252"), "1 and 1");  // no whole words
 }
 
 TEST_P(ProductWaysTest, ACaptureIsNotDisturbed) {

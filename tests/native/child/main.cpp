@@ -332,6 +332,49 @@ int product() {
   return 0;
 }
 
+// A product in bfloat16 of m and n, and its GELU: in how many products of cuBLAS and launches.
+int activation(int64_t m, int64_t n) {
+  constexpr int64_t kDepth = 64;
+  namp_device* device = nullptr;
+  check(namp_device_open(&device, NAMP_DEVICE_CUDA, 0));
+  namp_gemm_args args{};
+  args.struct_size = sizeof(args);
+  args.m = m;
+  args.n = args.ldb = args.ldc = n;
+  args.k = args.lda = kDepth;
+  args.alpha = 1;
+  args.a_dtype = args.b_dtype = args.c_dtype = NAMP_BFLOAT16;
+  args.activation = NAMP_ACTIVATION_GELU;
+  const auto matrix = [device](int64_t elements) {
+    void* memory = nullptr;
+    check(namp_memory_allocate(&memory, device, 2 * elements, NAMP_MEMORY_OTHER, nullptr));
+    check(namp_memory_fill(device, memory, 0, 2 * elements, nullptr));
+    return memory;
+  };
+  args.a = matrix(m * kDepth);
+  args.b = matrix(kDepth * n);
+  args.c = matrix(m * n);
+  args.pre_activation = matrix(m * n);
+  const auto counters = [] {
+    const auto get = reinterpret_cast<decltype(&nampemu_get_counters)>(
+        dlsym(dlopen(std::getenv("NATIVEAMP_CUDA_LIBRARY"), RTLD_NOW), "nampemu_get_counters"));
+    nampemu_counters counted{};
+    get(&counted, sizeof(counted));
+    return counted;
+  };
+  const nampemu_counters before = counters();
+  check(namp_gemm(device, &args, nullptr));
+  const nampemu_counters after = counters();
+  std::printf("products %llu\nlaunches %llu\n",
+              static_cast<unsigned long long>(after.gemms - before.gemms),
+              static_cast<unsigned long long>(after.launches - before.launches));
+  for (const void* memory : {args.a, args.b, static_cast<const void*>(args.c),
+                             static_cast<const void*>(args.pre_activation)})
+    check(namp_memory_free(device, const_cast<void*>(memory), nullptr));
+  check(namp_device_close(device));
+  return 0;
+}
+
 // Why there is no GPU.
 int count_gpus() {
   char reason[1024];
@@ -354,6 +397,7 @@ int main(int argc, char** argv) {
     if (what == "fork-busy") return forked_while_busy();
     if (what == "fork-gpu") return forked_with_gpu();
     if (what == "product") return product();
+    if (what == "activation" && argc > 3) return activation(std::atoi(argv[2]), std::atoi(argv[3]));
     if (what == "onednn") return onednn();
     if (what == "gpus") return count_gpus();
   } catch (const std::exception& error) {
@@ -361,6 +405,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::fprintf(stderr,
-               "digest|nested THREADS, fork, fork-busy, fork-gpu, product, onednn or gpus\n");
+               "digest|nested THREADS, fork, fork-busy, fork-gpu, product, activation M N, onednn "
+               "or gpus\n");
   return 2;
 }
