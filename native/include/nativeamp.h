@@ -809,22 +809,22 @@ NAMP_API int32_t namp_scale(namp_device* device, const namp_cell* destination,
 
 /* ---- Family 3: unscale and check ---- */
 
-/* Reads all gradients of a table once (column gradient_column; float32, float16, bfloat16 or FP8, in
- * any mix; null cells are left out). A gradient of FP8 is its codes' values times its cell's scale, as
- * namp_cast_table makes them float32, and has that one's findings. It writes namp_overflow_facts for each tensor, and found_inf,
- * first_non_finite_tensor, non_finite_count and gradient_norm of *state. reset 1 begins a step: all
- * of them start anew, and unscaled is 0. reset 0 adds to the findings of an earlier call of the
- * step (an optimizer of several tables; tensor indices are each table's own). Finiteness is tested
- * on the scaled value, before multiplying; an inverse scale that is not finite (a scale of 2^-128
- * or less) counts as an overflow too, so that the following step is skipped and applies no NaN from
- * the scale. With write_column >= 0 the unscaled values (g times inverse_scale in float32, rounded
- * once to that column's dtype; unchanged bits where inverse_scale is 1 and the dtypes agree) are
- * written there (it may be gradient_column: in place), for any found_inf, and state->unscaled
- * becomes 1. Where a column has FP8, namp_cast_table writes it, with the inverse scale as factor,
- * in a pass of its own. With -1 nothing is written, and namp_optimizer_step unscales in its own pass. The
- * norm: squares of the unscaled values, added by fused multiply-adds in float32 in 1,024 lanes for
- * each chunk, combined in float64, in one fixed order. A null scaler means an inverse scale of
- * 1. */
+/* Reads all gradients of a table once (column gradient_column; float32, float16, bfloat16 or FP8,
+ * in any mix; null cells are left out). A gradient of FP8 is its codes' values times its cell's
+ * scale, as namp_cast_table makes them float32, and has that one's findings. It writes
+ * namp_overflow_facts for each tensor, and found_inf, first_non_finite_tensor, non_finite_count and
+ * gradient_norm of *state. reset 1 begins a step: all of them start anew, and unscaled is 0. reset
+ * 0 adds to the findings of an earlier call of the step (an optimizer of several tables; tensor
+ * indices are each table's own). Finiteness is tested on the scaled value, before multiplying; an
+ * inverse scale that is not finite (a scale of 2^-128 or less) counts as an overflow too, so that
+ * the following step is skipped and applies no NaN from the scale. With write_column >= 0 the
+ * unscaled values (g times inverse_scale in float32, rounded once to that column's dtype; unchanged
+ * bits where inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column:
+ * in place), for any found_inf, and state->unscaled becomes 1. Where a column has FP8,
+ * namp_cast_table writes it, with the inverse scale as factor, in a pass of its own. With -1
+ * nothing is written, and namp_optimizer_step unscales in its own pass. The norm: squares of the
+ * unscaled values, added by fused multiply-adds in float32 in 1,024 lanes for each chunk, combined
+ * in float64, in one fixed order. A null scaler means an inverse scale of 1. */
 NAMP_API int32_t namp_unscale_check(namp_table* table, int32_t gradient_column,
                                     int32_t write_column, const namp_scaler_state* scaler,
                                     namp_optimizer_state* state, int32_t reset, namp_stream stream);

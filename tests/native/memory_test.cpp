@@ -113,6 +113,13 @@ TEST_P(DeviceTest, HasThreadsAndSimdOnTheCpuAlone) {
   const int32_t expected = device_.is_gpu() ? NAMP_ERROR_UNSUPPORTED : NAMP_OK;
   EXPECT_EQ(namp_device_set_threads(device_, 2), expected);
   EXPECT_EQ(namp_device_set_simd(device_, NAMP_SIMD_BASELINE), expected);
+#if defined(__x86_64__)
+  constexpr int32_t kOthers[] = {NAMP_SIMD_NEON_DOTPROD};
+#else
+  constexpr int32_t kOthers[] = {NAMP_SIMD_AVX2, NAMP_SIMD_AVX512, NAMP_SIMD_AMX_BF16};
+#endif
+  for (const int32_t other : kOthers)
+    EXPECT_EQ(namp_device_set_simd(device_, other), NAMP_ERROR_UNSUPPORTED) << other;
 }
 
 NAMP_ON_EVERY_DEVICE(MemoryTest);

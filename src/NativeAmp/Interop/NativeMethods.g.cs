@@ -1808,22 +1808,22 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_scale")]
     internal static partial int Scale(NampDevice* device, NampCell* destination, NampCell* source, long count, float* factor, void* stream);
 
-    /// <summary>Reads all gradients of a table once (column gradient_column; float32, float16, bfloat16 or FP8, in
-    /// any mix; null cells are left out). A gradient of FP8 is its codes' values times its cell's scale, as
-    /// namp_cast_table makes them float32, and has that one's findings. It writes namp_overflow_facts for each tensor, and found_inf,
-    /// first_non_finite_tensor, non_finite_count and gradient_norm of *state. reset 1 begins a step: all
-    /// of them start anew, and unscaled is 0. reset 0 adds to the findings of an earlier call of the
-    /// step (an optimizer of several tables; tensor indices are each table's own). Finiteness is tested
-    /// on the scaled value, before multiplying; an inverse scale that is not finite (a scale of 2^-128
-    /// or less) counts as an overflow too, so that the following step is skipped and applies no NaN from
-    /// the scale. With write_column &gt;= 0 the unscaled values (g times inverse_scale in float32, rounded
-    /// once to that column's dtype; unchanged bits where inverse_scale is 1 and the dtypes agree) are
-    /// written there (it may be gradient_column: in place), for any found_inf, and state-&gt;unscaled
-    /// becomes 1. Where a column has FP8, namp_cast_table writes it, with the inverse scale as factor,
-    /// in a pass of its own. With -1 nothing is written, and namp_optimizer_step unscales in its own pass. The
-    /// norm: squares of the unscaled values, added by fused multiply-adds in float32 in 1,024 lanes for
-    /// each chunk, combined in float64, in one fixed order. A null scaler means an inverse scale of
-    /// 1.</summary>
+    /// <summary>Reads all gradients of a table once (column gradient_column; float32, float16, bfloat16 or FP8,
+    /// in any mix; null cells are left out). A gradient of FP8 is its codes' values times its cell's
+    /// scale, as namp_cast_table makes them float32, and has that one's findings. It writes
+    /// namp_overflow_facts for each tensor, and found_inf, first_non_finite_tensor, non_finite_count and
+    /// gradient_norm of *state. reset 1 begins a step: all of them start anew, and unscaled is 0. reset
+    /// 0 adds to the findings of an earlier call of the step (an optimizer of several tables; tensor
+    /// indices are each table's own). Finiteness is tested on the scaled value, before multiplying; an
+    /// inverse scale that is not finite (a scale of 2^-128 or less) counts as an overflow too, so that
+    /// the following step is skipped and applies no NaN from the scale. With write_column &gt;= 0 the
+    /// unscaled values (g times inverse_scale in float32, rounded once to that column's dtype; unchanged
+    /// bits where inverse_scale is 1 and the dtypes agree) are written there (it may be gradient_column:
+    /// in place), for any found_inf, and state-&gt;unscaled becomes 1. Where a column has FP8,
+    /// namp_cast_table writes it, with the inverse scale as factor, in a pass of its own. With -1
+    /// nothing is written, and namp_optimizer_step unscales in its own pass. The norm: squares of the
+    /// unscaled values, added by fused multiply-adds in float32 in 1,024 lanes for each chunk, combined
+    /// in float64, in one fixed order. A null scaler means an inverse scale of 1.</summary>
     [LibraryImport(Library, EntryPoint = "namp_unscale_check")]
     internal static partial int UnscaleCheck(NampTable* table, int gradientColumn, int writeColumn, NampScalerState* scaler, NampOptimizerState* state, int reset, void* stream);
 
