@@ -32,7 +32,9 @@ internal static class IntegerLibraries
             $"products against {oneDnn} (its input signed, and unsigned), layers against ONNX Runtime "
                 + $"{typeof(OnnxLayer).Assembly.GetReferencedAssemblies().Single(name => name.Name == "Microsoft.ML.OnnxRuntime").Version}"
         );
-        Console.WriteLine("times as fast as theirs (our ms): medians, of the turns' ratios");
+        Console.WriteLine(
+            "times as fast as theirs (our ms): medians, of the turns' ratios; on one thread by the processor's time"
+        );
         Console.WriteLine(
             $"threads  inputs  outputs  rows  {"s8 product", -15}{"u8 product", -15}"
                 + string.Concat(Layers.Select(layer => $"{layer.Title, -15}")).TrimEnd()
@@ -117,7 +119,8 @@ internal static class IntegerLibraries
             NativeOps.Int8Gemm(device, args);
             product.Run();
             Compare(ours, theirs, 1e-5);
-            return Cell(timer.Measure(_ => NativeOps.Int8Gemm(device, args), _ => product.Run(), seconds));
+            NampInt8GemmArgs ready = args;
+            return Cell(timer, device, () => NativeOps.Int8Gemm(device, ready), product.Run, seconds);
         }
     }
 
@@ -141,7 +144,7 @@ internal static class IntegerLibraries
             Compare(output.ToArray<float>(), onnx.Output, 0.02);
         }
 
-        return Cell(timer.Measure(_ => Ours(), _ => onnx.Run(), seconds));
+        return Cell(timer, device, Ours, onnx.Run, seconds);
 
         void Ours()
         {
@@ -150,8 +153,14 @@ internal static class IntegerLibraries
         }
     }
 
-    private static string Cell(Timing timing)
+    // On one thread by the processor's time, which other work on the machine does not change.
+    private static string Cell(InterleavedTimer timer, Device device, Action own, Action other, double seconds)
     {
+        if (ThreadTurns.Fit(device))
+            return Timing
+                .Quantile(ThreadTurns.Ratios(other, own, seconds), 0.5)
+                .ToString("0.00", CultureInfo.InvariantCulture);
+        Timing timing = timer.Measure(_ => own(), _ => other(), seconds);
         double[] faster = [.. timing.Limit.Zip(timing.Kernel, (theirs, ours) => theirs / ours)];
         return string.Create(
             CultureInfo.InvariantCulture,

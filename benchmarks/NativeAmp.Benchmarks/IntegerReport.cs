@@ -84,25 +84,24 @@ internal static class IntegerReport
     {
         int width = (int)integers[0].Inputs;
         using Tensor input = Values(device, [rows, width]);
+        if (ThreadTurns.Fit(device))
+        {
+            WriteByProcessor(device, kind, i => Run(integers, i), i => Run(floats, i), rows, seconds, integers[0]);
+            return;
+        }
+
         Timing against = timer.Measure(i => Run(integers, i), i => Run(floats, i), seconds);
         double[] faster = [.. against.Limit.Zip(against.Kernel, (limit, kernel) => limit / kernel)];
         string reading = "";
         if (rows == 1)
         {
             long bytes = integers[0].Quantized!.ByteLength;
-            using Tensor memory = Tensor.Zeros(device, DType.Float32, [Rotated, bytes / sizeof(float)]);
-            TensorTable[] tables = [.. Enumerable.Range(0, Rotated).Select(i => TableOf(device, memory, i, bytes))];
-            Timing limit = timer.Measure(
-                i => Run(integers, i),
-                i => MemoryTouch.Run(tables[i % Rotated], [ColumnAccess.Read]),
-                seconds
-            );
+            using var memory = new Reading(device, bytes);
+            Timing limit = timer.Measure(i => Run(integers, i), memory.Run, seconds);
             reading = string.Create(
                 CultureInfo.InvariantCulture,
                 $"{bytes / Timing.Quantile(limit.Kernel, 0.5) / 1e9, 15:0.0}  {limit.FractionOfLimit, 18:0.00}"
             );
-            foreach (TensorTable table in tables)
-                table.Dispose();
         }
 
         string row = string.Create(
@@ -120,10 +119,67 @@ internal static class IntegerReport
         }
     }
 
-    private static unsafe TensorTable TableOf(Device device, Tensor memory, int part, long bytes) =>
-        TensorTable.Create(
-            device,
-            [bytes / sizeof(float)],
-            [new TensorCell((nint)((byte*)memory.Pointer + part * bytes), DType.Float32)]
+    // By the processor's time on the calling thread, which other work on the machine does not change.
+    private static void WriteByProcessor(
+        Device device,
+        QuantizationKind kind,
+        Action<int> own,
+        Action<int> single,
+        int rows,
+        double seconds,
+        Linear layer
+    )
+    {
+        int ours = 0,
+            theirs = 0;
+        double faster = Timing.Quantile(ThreadTurns.Ratios(() => single(theirs++), () => own(ours++), seconds), 0.5);
+        string reading = "";
+        if (rows == 1)
+        {
+            using var memory = new Reading(device, layer.Quantized!.ByteLength);
+            double[] fractions = ThreadTurns.Ratios(() => memory.Run(theirs++), () => own(ours++), seconds);
+            reading = string.Create(CultureInfo.InvariantCulture, $"{Timing.Quantile(fractions, 0.5), 35:0.00}");
+        }
+
+        Console.WriteLine(
+            string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{kind, -12}  {rows, 4}  {"", 7}  {"", 11}  {faster, 13:0.00}  {reading}"
+                )
+                .TrimEnd()
         );
+    }
+
+    // Reads as many bytes as a layer's weights have, others at each call.
+    private sealed unsafe class Reading : IDisposable
+    {
+        private readonly Tensor _memory;
+        private readonly TensorTable[] _tables;
+
+        public Reading(Device device, long bytes)
+        {
+            _memory = Tensor.Zeros(device, DType.Float32, [Rotated, bytes / sizeof(float)]);
+            _tables =
+            [
+                .. Enumerable
+                    .Range(0, Rotated)
+                    .Select(part =>
+                        TensorTable.Create(
+                            device,
+                            [bytes / sizeof(float)],
+                            [new TensorCell((nint)((byte*)_memory.Pointer + part * bytes), DType.Float32)]
+                        )
+                    ),
+            ];
+        }
+
+        public void Run(int call) => MemoryTouch.Run(_tables[call % Rotated], [ColumnAccess.Read]);
+
+        public void Dispose()
+        {
+            foreach (TensorTable table in _tables)
+                table.Dispose();
+            _memory.Dispose();
+        }
+    }
 }

@@ -66,7 +66,7 @@ namespace {
 
 // A column's sums are in one lane of one register. Few rows have two sets of sums, for the lines' even
 // and odd units, which would wait for each other. Sums of a group and outputs of six rows fit in
-// registers; with outputs in memory, blocks of twelve rows took a sixth longer.
+// registers; with outputs in memory, blocks of twelve rows took longer.
 template <int kRows>
 NAMP_VNNI void multiply_by_dots(const Int4Tile& tile) {
   constexpr int kSets = kRows <= 2 ? 2 : 1;
