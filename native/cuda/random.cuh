@@ -58,17 +58,19 @@ NAMP_DEVICE RandomWords<Part::count> random_halves(uint64_t first, uint64_t uppe
     for (int j = 0; j < 4; ++j)
       drawn[b * 4 + j] = block.words[j];
   }
-  // The words from the one of the first half on, one more than the halves fill.
+  // The words from the one of the first half on, one more than the halves fill: by two steps, as
+  // nvcc makes an index, and memory, of one choice among four.
   constexpr int kWords = Part::count / 2 + 1;
+  uint32_t some[kWords + 1];
+#pragma unroll
+  for (int j = 0; j <= kWords; ++j) {
+    const uint32_t later = j + 2 < kDrawn ? drawn[j + 2] : 0u;
+    some[j] = (skipped & 4) != 0 ? later : drawn[j];
+  }
   uint32_t words[kWords];
 #pragma unroll
-  for (int j = 0; j < kWords; ++j) {
-    words[j] = drawn[j];
-#pragma unroll
-    for (int s = 1; s < 4; ++s) {
-      if (j + s < kDrawn) words[j] = skipped / 2 == s ? drawn[j + s] : words[j];
-    }
-  }
+  for (int j = 0; j < kWords; ++j)
+    words[j] = (skipped & 2) != 0 ? some[j + 1] : some[j];
   RandomWords<Part::count> halves;
 #pragma unroll
   for (int j = 0; j < Part::count; ++j) {
