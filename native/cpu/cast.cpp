@@ -61,9 +61,11 @@ void cast_run(Out* out, const In* in, int64_t count, const CastSettings& setting
 void cast_stochastic(const namp_cell& out, const namp_cell& in, int64_t begin, int64_t count,
                      const CastSettings& settings, uint64_t index) {
   RandomWords words;
+  RandomHalves halves;
   float values[RandomWords::kMost];
   for (int64_t done = 0; done < count; done += words.kMost) {
     const int64_t length = std::min(words.kMost, count - done);
+    const uint64_t first = index + static_cast<uint64_t>(done);
     with_stored_element(in.dtype, [&](auto in_type) HWY_ATTR {
       using In = typename decltype(in_type)::Type;
       map(
@@ -72,14 +74,19 @@ void cast_stochastic(const namp_cell& out, const namp_cell& in, int64_t begin, i
               NAMP_LANES { return scaled_in<In>(x, settings.source_scale, settings.factor); },
           static_cast<const In*>(in.data) + begin + done);
     });
-    words.draw(index + static_cast<uint64_t>(done), length, 0, settings.seed);
     with_stored_element(out.dtype, [&](auto out_type) HWY_ATTR {
       using Out = typename decltype(out_type)::Type;
+      constexpr bool kHalves = sizeof(Out) == sizeof(uint16_t);
+      if constexpr (kHalves) {
+        halves.draw(first, 0, length, 0, settings.seed);
+      } else {
+        words.draw(first, length, 0, settings.seed);
+      }
       Out* to = static_cast<Out*>(out.data) + begin + done;
       const float bound = bound_of<Out>(settings);
       for_lanes(length, [&](int64_t i, auto part) NAMP_LANES {
         const Lane x = scaled_out<Out>(load(values + i, part), settings.destination_scale, bound);
-        store_stochastic(x, words.at(i), to + i, part);
+        store_stochastic(x, kHalves ? halves.at(i) : words.at(i), to + i, part);
       });
     });
   }

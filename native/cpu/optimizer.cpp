@@ -4,9 +4,7 @@
 #define HWY_TARGET_INCLUDE "cpu/optimizer.cpp"
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
-#include "cpu/block_code-inl.h"
-#include "cpu/parameters-inl.h"
-#include "formulas/rules/update.h"
+#include "cpu/update_run-inl.h"
 
 #include "cpu/cpu_backend.h"
 #include "cpu/streaming.h"
@@ -16,85 +14,19 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// How a run's compute copy is written.
-enum class CopyStore { kNone, kPlain, kPastCache, kStochastic };
-
-CopyStore copy_store(const UpdateChunk& chunk, bool stochastic) {
-  const Column copy = chunk.compute_copy;
-  if (copy.data == nullptr) return CopyStore::kNone;
-  if (copy.dtype == NAMP_FLOAT32) return CopyStore::kPlain;
-  if (stochastic) return CopyStore::kStochastic;
-  const bool aligned = with_element(copy.dtype, [&](auto type) HWY_ATTR {
-    return is_aligned_to_lane(static_cast<const typename decltype(type)::Type*>(copy.data));
-  });
-  return chunk.streams && aligned ? CopyStore::kPastCache : CopyStore::kPlain;
-}
-
-// Its dtype is tested for every lane: one branch beside the others' loads costs nothing that is seen,
-// and there are four times fewer loops.
-template <class Part>
-HWY_INLINE void put_copy(Lane p, Column copy, CopyStore how, const RandomWords* words, int64_t i,
-                         Part part) {
-  if (how == CopyStore::kNone) return;
-  with_element(copy.dtype, [&](auto type) NAMP_LANES {
-    auto* out = static_cast<typename decltype(type)::Type*>(copy.data) + i;
-    if (how == CopyStore::kStochastic) {
-      store_stochastic(p, words->at(i), out, part);
-    } else if (how == CopyStore::kPastCache) {
-      stream(p, out, part);
-    } else {
-      store(p, out, part);
-    }
-  });
-}
-
-// All of a chunk in one pass. words are the random words of its elements if weights are rounded
-// stochastically.
-template <int kStates, class Parameters, class State, class Gradient, class Rule>
-HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
-                             CopyStore how, const RandomWords* words) {
-  // Copies, which stores of the loop cannot change.
-  const UpdateConstants<Rule> c = constants;
-  const auto* gradient = static_cast<const Gradient*>(chunk.gradient.data);
-  const Parameters parameter(chunk, words);
-  const Column copy = chunk.compute_copy;
-  State* state[NAMP_MAX_STATE_COLUMNS];
-  for (int k = 0; k < kStates; ++k)
-    state[k] = static_cast<State*>(chunk.state[k].data);
-  for_lanes(chunk.count, [&](int64_t i, auto part) NAMP_LANES {
-    if constexpr (std::is_same_v<decltype(part), Whole>) {
-      parameter.ask(i);
-      prefetch(gradient + i);
-      for (int k = 0; k < kStates; ++k)
-        prefetch(state[k] + i);
-    }
-    Lane p = parameter.at(i, part);
-    Lane s[NAMP_MAX_STATE_COLUMNS];
-    for (int k = 0; k < kStates; ++k)
-      s[k] = load(state[k] + i, part);
-    update<kStates>(p, s, load(gradient + i, part), c);
-    parameter.put(p, i, part);
-    for (int k = 0; k < kStates; ++k)
-      store(s[k], state[k] + i, part);
-    put_copy(p, copy, how, words, i, part);
-  });
-}
-
-// The dtype of all states; NAMP_DTYPE_NONE if they differ.
-int32_t state_dtype(const UpdateChunk& chunk) {
-  int32_t dtype = chunk.states > 0 ? chunk.state[0].dtype : int32_t{NAMP_FLOAT32};
-  for (int k = 1; k < chunk.states; ++k) {
-    if (chunk.state[k].dtype != dtype) dtype = NAMP_DTYPE_NONE;
+// The dtype of all states if it is float32 or bfloat16, else NAMP_DTYPE_NONE.
+int32_t plain_states(const UpdateChunk& chunk) {
+  const int32_t dtype = chunk.states > 0 ? chunk.state[0].dtype : int32_t{NAMP_FLOAT32};
+  for (int k = 0; k < chunk.states; ++k) {
+    if (chunk.state[k].dtype != dtype) return NAMP_DTYPE_NONE;
   }
-  return dtype;
+  return dtype == NAMP_FLOAT32 || dtype == NAMP_BFLOAT16 ? dtype : int32_t{NAMP_DTYPE_NONE};
 }
 
 // Whether there is a loop for a chunk's dtypes: those of float32 parameters, and of training in
 // bfloat16. Every combination would be hundreds of loops.
 bool has_loop(const UpdateChunk& chunk) {
   if (is_float8(chunk.gradient.dtype)) return false;
-  const int32_t states = state_dtype(chunk);
-  if (states != NAMP_FLOAT32 && states != NAMP_BFLOAT16) return false;
   if (chunk.parameter.dtype == NAMP_FLOAT32) return true;
   return chunk.parameter.dtype == NAMP_BFLOAT16 && chunk.gradient.dtype == NAMP_BFLOAT16;
 }
@@ -102,24 +34,27 @@ bool has_loop(const UpdateChunk& chunk) {
 // That loop.
 template <int kStates, class Rule>
 void update_columns(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants, CopyStore how,
-                    const RandomWords* words) {
-  const auto with_state = [&](auto state_type) {
-    using State = typename decltype(state_type)::Type;
+                    const UpdateRandom& random) {
+  const auto with_states = [&](auto of) {
+    using States = typename decltype(of)::Type;
     if (chunk.parameter.dtype == NAMP_FLOAT32) {
       with_element(chunk.gradient.dtype, [&](auto type) {
-        update_run<kStates, PlainParameters<float>, State, typename decltype(type)::Type>(
-            chunk, constants, how, words);
+        update_run<kStates, PlainParameters<float>, States, typename decltype(type)::Type>(
+            chunk, constants, how, random);
       });
     } else if (chunk.remainder != nullptr) {
-      update_run<kStates, SplitParameters, State, BFloat16>(chunk, constants, how, words);
+      update_run<kStates, SplitParameters, States, BFloat16>(chunk, constants, how, random);
     } else {
-      update_run<kStates, PlainParameters<BFloat16>, State, BFloat16>(chunk, constants, how, words);
+      update_run<kStates, PlainParameters<BFloat16>, States, BFloat16>(chunk, constants, how,
+                                                                       random);
     }
   };
   if constexpr (kStates > 0) {
-    if (state_dtype(chunk) == NAMP_BFLOAT16) return with_state(ElementType<BFloat16>{});
+    const int32_t dtype = plain_states(chunk);
+    if (dtype == NAMP_BFLOAT16) return with_states(ElementType<PlainStates<kStates, BFloat16>>{});
+    if (dtype == NAMP_DTYPE_NONE) return with_states(ElementType<BlockStates<kStates>>{});
   }
-  with_state(ElementType<float>{});
+  with_states(ElementType<PlainStates<kStates, float>>{});
 }
 
 // The part of a chunk from begin on, where a block of codes begins.
@@ -137,108 +72,63 @@ UpdateChunk part_of(const UpdateChunk& chunk, int64_t begin, int64_t count) {
   return part;
 }
 
-// A block of a chunk in float32, in the first-level cache: of dtypes that have no loop, with passes
-// over the block before the update and after it.
-class WideBlock {
- public:
-  // Loads what is not float32 yet: gradients of FP8, and the rest unless there is a loop for it.
-  HWY_NOINLINE const UpdateChunk& widen(const UpdateChunk& block) {
-    wide_ = block;
-    if (is_float8(block.gradient.dtype)) {
-      wide_.gradient = {gradients_, NAMP_FLOAT32};
-      const float scale = block.gradient_scale;
-      with_float8_element(block.gradient.dtype, [&](auto type) HWY_ATTR {
-        using Code = typename decltype(type)::Type;
-        map(
-            gradients_, block.count,
-            [=](Lane x) NAMP_LANES { return scaled_value<Code>(x, Lane(scale)); },
-            static_cast<const Code*>(block.gradient.data));
-      });
-      if (has_loop(wide_)) return wide_;
-    }
-    if (block.parameter.dtype != NAMP_FLOAT32) {
-      wide_.parameter = {parameters_, NAMP_FLOAT32};
-      wide_.remainder = nullptr;
-      with_parameters(block, nullptr, [&](const auto& parameter) HWY_ATTR {
-        for_lanes(block.count, [&](int64_t i, auto part) NAMP_LANES {
-          store(parameter.at(i, part), parameters_ + i, part);
-        });
-      });
-    }
-    for (int k = 0; k < block.states; ++k) {
-      const int32_t dtype = block.state[k].dtype;
-      if (dtype == NAMP_FLOAT32) continue;
-      wide_.state[k] = {states_[k], NAMP_FLOAT32};
-      if (is_block_code(dtype)) {
-        decode_blocks(dtype, block.state[k].data, block.state_scale[k], 0, block.count, states_[k]);
-      } else {
-        map(
-            states_[k], block.count, [](Lane x) NAMP_LANES { return x; },
-            static_cast<const BFloat16*>(block.state[k].data));
-      }
-    }
-    return wide_;
-  }
+template <class Body>
+void with_parameters(const UpdateChunk& block, const RandomHalves* halves, Body&& body) {
+  if (block.remainder != nullptr) return body(SplitParameters(block, halves));
+  with_element(block.parameter.dtype, [&](auto type) {
+    body(PlainParameters<typename decltype(type)::Type>(block, halves));
+  });
+}
 
-  // Stores it again.
-  HWY_NOINLINE void narrow(const UpdateChunk& block, const RandomWords* words) const {
-    if (wide_.parameter.data != block.parameter.data) {
-      with_parameters(block, words, [&](const auto& parameter) HWY_ATTR {
-        for_lanes(block.count, [&](int64_t i, auto part) NAMP_LANES {
-          parameter.put(load(parameters_ + i, part), i, part);
-        });
-      });
-    }
-    for (int k = 0; k < block.states; ++k) {
-      const int32_t dtype = block.state[k].dtype;
-      if (wide_.state[k].data == block.state[k].data) continue;
-      if (is_block_code(dtype)) {
-        encode_blocks(dtype, states_[k], 0, block.count, block.state[k].data, block.state_scale[k]);
-      } else {
-        map(
-            static_cast<BFloat16*>(block.state[k].data), block.count,
-            [](Lane x) NAMP_LANES { return x; }, static_cast<const float*>(states_[k]));
-      }
-    }
-  }
+// Decodes gradients of FP8.
+void widen_gradients(const UpdateChunk& block, float* gradients) {
+  with_float8_element(block.gradient.dtype, [&](auto type) HWY_ATTR {
+    using Code = typename decltype(type)::Type;
+    map(
+        gradients, block.count,
+        [scale = block.gradient_scale](Lane x)
+            NAMP_LANES { return scaled_value<Code>(x, Lane(scale)); },
+        static_cast<const Code*>(block.gradient.data));
+  });
+}
 
- private:
-  template <class Body>
-  static void with_parameters(const UpdateChunk& block, const RandomWords* words, Body&& body) {
-    if (block.remainder != nullptr) return body(SplitParameters(block, words));
-    with_element(block.parameter.dtype, [&](auto type) {
-      body(PlainParameters<typename decltype(type)::Type>(block, words));
-    });
-  }
-
-  UpdateChunk wide_;
-  HWY_ALIGN float gradients_[NAMP_BLOCK_ELEMENTS];
-  HWY_ALIGN float parameters_[NAMP_BLOCK_ELEMENTS];
-  HWY_ALIGN float states_[NAMP_MAX_STATE_COLUMNS][NAMP_BLOCK_ELEMENTS];
-};
-
-// By blocks: dtypes that have no loop, and stochastic rounding.
+// Dtypes that have no loop: by blocks, whose gradients of FP8, and parameters if there is still none,
+// become float32 in the first-level cache, with passes over the block before the update and after it.
 template <int kStates, class Rule>
-void update_by_blocks(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
-                      CopyStore how, const UpdateRandom& random) {
+void update_widened(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants, CopyStore how,
+                    const UpdateRandom& random) {
   constexpr int64_t kBlock = NAMP_BLOCK_ELEMENTS;
-  static_assert(kBlock <= RandomWords::kMost);
-  const bool widens = !has_loop(chunk);
-  WideBlock wide;
-  RandomWords drawn;
-  const RandomWords* const words = random.stochastic ? &drawn : nullptr;
+  static_assert(kBlock <= RandomHalves::kMost);
+  HWY_ALIGN float gradients[kBlock];
+  HWY_ALIGN float values[kBlock];
+  RandomHalves halves;
   for (int64_t begin = 0; begin < chunk.count; begin += kBlock) {
     const UpdateChunk block = part_of(chunk, begin, std::min(kBlock, chunk.count - begin));
-    if (random.stochastic) {
-      drawn.draw(random.first + static_cast<uint64_t>(begin), block.count, random.step,
-                 random.seed);
+    UpdateRandom of_block = random;
+    of_block.first += static_cast<uint64_t>(begin);
+    UpdateChunk wide = block;
+    if (is_float8(block.gradient.dtype)) {
+      widen_gradients(block, gradients);
+      wide.gradient = {gradients, NAMP_FLOAT32};
+      if (has_loop(wide)) {
+        update_columns<kStates>(wide, constants, how, of_block);
+        continue;
+      }
     }
-    if (widens) {
-      update_columns<kStates>(wide.widen(block), constants, how, words);
-      wide.narrow(block, words);
-    } else {
-      update_columns<kStates>(block, constants, how, words);
-    }
+    wide.parameter = {values, NAMP_FLOAT32};
+    wide.remainder = nullptr;
+    with_parameters(block, nullptr, [&](const auto& parameter) HWY_ATTR {
+      for_lanes(block.count, [&](int64_t i, auto part)
+                                 NAMP_LANES { store(parameter.at(i, part), values + i, part); });
+    });
+    update_columns<kStates>(wide, constants, how, of_block);
+    if (random.stochastic) halves.draw(of_block.first, 0, block.count, random.step, random.seed);
+    with_parameters(block, random.stochastic ? &halves : nullptr,
+                    [&](const auto& parameter) HWY_ATTR {
+                      for_lanes(block.count, [&](int64_t i, auto part) NAMP_LANES {
+                        parameter.put(load(values + i, part), i, part);
+                      });
+                    });
   }
 }
 
@@ -255,12 +145,11 @@ template <class Rule>
 void update_chunk(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
                   const UpdateRandom& random) {
   const CopyStore how = copy_store(chunk, random.stochastic);
-  const bool by_blocks = random.stochastic || !has_loop(chunk);
   with_states<Rule>(chunk.states, [&](auto states) HWY_ATTR {
-    if (by_blocks) {
-      update_by_blocks<states.value>(chunk, constants, how, random);
+    if (has_loop(chunk)) {
+      update_columns<states.value>(chunk, constants, how, random);
     } else {
-      update_columns<states.value>(chunk, constants, how, nullptr);
+      update_widened<states.value>(chunk, constants, how, random);
     }
   });
   if (how == CopyStore::kPastCache) hwy::FlushStream();

@@ -1,5 +1,5 @@
 // An update's parameters, as loops load and store them: each layout of namp_optimizer_columns is a
-// type. words are the random words of a run if weights are rounded stochastically, else null.
+// type. halves are the random ones of a run if weights are rounded stochastically, else null.
 #if defined(NAMP_CPU_PARAMETERS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_PARAMETERS_INL_H
 #undef NAMP_CPU_PARAMETERS_INL_H
@@ -7,41 +7,51 @@
 #define NAMP_CPU_PARAMETERS_INL_H
 #endif
 
-#include "cpu/loop-inl.h"
-#include "cpu/random_words-inl.h"
+#include "cpu/lane_pairs-inl.h"
 #include "cpu/update_chunk.h"
-#include "formulas/remainder.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
-// Asks for elements that a loop at this place needs soon. The hardware does so too, but stops at the
+// Asks for elements that a loop over pairs at this place needs soon. The hardware does so too, but stops at the
 // borders of pages, to which a loop over several columns comes often.
 template <class T>
 HWY_INLINE void prefetch(const T* p) {
   constexpr int64_t kAheadBytes = 1024;
-  hwy::Prefetch(p + kAheadBytes / static_cast<int64_t>(sizeof(T)));
+  constexpr int64_t kLineBytes = 64;
+  constexpr auto kBytes = static_cast<int64_t>(sizeof(T));
+  for (int64_t line = 0; line < kPair * kBytes; line += kLineBytes)
+    hwy::Prefetch(p + (kAheadBytes + line) / kBytes);
 }
 
 // Without remainders: float32, or rounded after each step.
 template <class T>
 struct PlainParameters {
-  T* data;
-  const RandomWords* words;
+  static constexpr bool kRounds = !std::is_same_v<T, float>;
 
-  PlainParameters(const UpdateChunk& chunk, const RandomWords* random)
-      : data(static_cast<T*>(chunk.parameter.data)), words(random) {}
+  T* data;
+  const RandomHalves* halves;
+
+  PlainParameters(const UpdateChunk& chunk, const RandomHalves* random)
+      : data(static_cast<T*>(chunk.parameter.data)), halves(random) {}
 
   HWY_INLINE void ask(int64_t i) const { prefetch(data + i); }
+  HWY_INLINE LanePair pair_at(int64_t i) const { return load_pair(data + i); }
+  HWY_INLINE void put_pair(LanePair p, int64_t i) const {
+    if constexpr (kRounds) {
+      if (halves != nullptr) return store_stochastic_pair(p, *halves, i, data + i);
+    }
+    store_pair(p, data + i);
+  }
   template <class Part>
   HWY_INLINE Lane at(int64_t i, Part part) const {
     return load(data + i, part);
   }
   template <class Part>
   HWY_INLINE void put(Lane p, int64_t i, Part part) const {
-    if constexpr (!std::is_same_v<T, float>) {
-      if (words != nullptr) return store_stochastic(p, words->at(i), data + i, part);
+    if constexpr (kRounds) {
+      if (halves != nullptr) return store_stochastic(p, halves->at(i), data + i, part);
     }
     store(p, data + i, part);
   }
@@ -49,36 +59,38 @@ struct PlainParameters {
 
 // bfloat16 with remainders.
 struct SplitParameters {
+  static constexpr bool kRounds = false;
+
   uint16_t* upper;
   int16_t* remainder;
 
-  SplitParameters(const UpdateChunk& chunk, const RandomWords*)
+  SplitParameters(const UpdateChunk& chunk, const RandomHalves*)
       : upper(static_cast<uint16_t*>(chunk.parameter.data)), remainder(chunk.remainder) {}
 
   HWY_INLINE void ask(int64_t i) const {
     prefetch(upper + i);
     prefetch(remainder + i);
   }
-  HWY_INLINE Lane at(int64_t i, Whole) const {
-    return with_remainder<Lane>(load_low_halves(upper + i), load_signed(remainder + i));
+  HWY_INLINE LanePair pair_at(int64_t i) const { return load_split_pair(upper + i, remainder + i); }
+  HWY_INLINE void put_pair(LanePair p, int64_t i) const {
+    store_split_pair(p, upper + i, reinterpret_cast<uint16_t*>(remainder + i));
   }
+  HWY_INLINE Lane at(int64_t i, Whole) const { return load_split(upper + i, remainder + i); }
   HWY_INLINE Lane at(int64_t i, Part part) const {
     uint16_t uppers[kLanes] = {};
     int16_t remainders[kLanes] = {};
     const size_t bytes = static_cast<size_t>(part.count) * sizeof(uint16_t);
     std::memcpy(uppers, upper + i, bytes);
     std::memcpy(remainders, remainder + i, bytes);
-    return with_remainder<Lane>(load_low_halves(uppers), load_signed(remainders));
+    return load_split(uppers, remainders);
   }
   HWY_INLINE void put(Lane p, int64_t i, Whole) const {
-    store_low_halves(without_remainder(p), upper + i);
-    store_low_halves(remainder_of(p), reinterpret_cast<uint16_t*>(remainder + i));
+    store_split(p, upper + i, reinterpret_cast<uint16_t*>(remainder + i));
   }
   HWY_INLINE void put(Lane p, int64_t i, Part part) const {
     uint16_t uppers[kLanes];
     uint16_t remainders[kLanes];
-    store_low_halves(without_remainder(p), uppers);
-    store_low_halves(remainder_of(p), remainders);
+    store_split(p, uppers, remainders);
     const size_t bytes = static_cast<size_t>(part.count) * sizeof(uint16_t);
     std::memcpy(upper + i, uppers, bytes);
     std::memcpy(remainder + i, remainders, bytes);

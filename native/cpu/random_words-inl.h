@@ -66,6 +66,7 @@ inline void draw_blocks(uint64_t block, uint64_t upper, uint64_t seed, uint32_t*
 }
 #endif
 
+// The words of a run of elements.
 class RandomWords {
  public:
   static constexpr int64_t kMost = 256;
@@ -83,6 +84,34 @@ class RandomWords {
  private:
   int64_t skipped_ = 0;
   uint32_t words_[kMost + 4 * kLanes];
+};
+
+// The halves of a run of elements that are rounded to 16 bits.
+class RandomHalves {
+ public:
+  static constexpr int64_t kMost = RandomWords::kMost;
+
+  // Draws the halves of count elements, kMost at most, from element first on; begin is its index for
+  // the functions below.
+  void draw(uint64_t first, int64_t begin, int64_t count, uint64_t upper, uint64_t seed) {
+    const auto skipped = static_cast<int64_t>(first % 8);
+    for (int64_t i = 0; i < skipped + count; i += 8 * kLanes) {
+      // A word in memory has its low half first, on every machine that there is a target for.
+      uint32_t words[4 * kLanes];
+      draw_blocks(first / 8 + static_cast<uint64_t>(i / 8), upper, seed, words);
+      std::memcpy(halves_ + i, words, sizeof(words));
+    }
+    skipped_ = skipped - begin;
+  }
+
+  // The halves of the elements from the i-th on, as low halves.
+  HWY_INLINE LaneBits low(int64_t i) const { return load_low_halves(halves_ + skipped_ + i); }
+  // As upper halves.
+  HWY_INLINE LaneBits at(int64_t i) const { return shift_left<16>(low(i)); }
+
+ private:
+  int64_t skipped_ = 0;
+  uint16_t halves_[kMost + 16 * kLanes];
 };
 
 }  // namespace HWY_NAMESPACE

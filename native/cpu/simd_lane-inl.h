@@ -26,6 +26,7 @@ using ::namp::any;
 using ::namp::bits;
 using ::namp::from_bits;
 using ::namp::larger;
+using ::namp::larger_unsigned;
 using ::namp::less;
 using ::namp::multiply_add;
 using ::namp::positive_part;
@@ -144,11 +145,24 @@ HWY_INLINE LaneBits larger(LaneBits a, LaneBits b) {
   const auto maximum = hn::Max(hn::BitCast(s, a.raw), hn::BitCast(s, b.raw));
   return LaneBits(hn::BitCast(BitsTag(), maximum));
 }
+HWY_INLINE LaneBits smaller(LaneBits a, LaneBits b) {
+  const SignedTag s;
+  const auto minimum = hn::Min(hn::BitCast(s, a.raw), hn::BitCast(s, b.raw));
+  return LaneBits(hn::BitCast(BitsTag(), minimum));
+}
+HWY_INLINE LaneBits larger_unsigned(LaneBits a, LaneBits b) {
+  return LaneBits(hn::Max(a.raw, b.raw));
+}
 
 // The largest of all elements, also as signed numbers.
 HWY_INLINE uint32_t largest_of(LaneBits u) {
   const SignedTag s;
   return static_cast<uint32_t>(hn::GetLane(hn::MaxOfLanes(s, hn::BitCast(s, u.raw))));
+}
+
+// As unsigned numbers.
+HWY_INLINE uint32_t largest_unsigned_of(LaneBits u) {
+  return hn::GetLane(hn::MaxOfLanes(BitsTag(), u.raw));
 }
 
 HWY_INLINE bool any(LaneMask mask) { return !hn::AllFalse(LaneTag(), mask.raw); }

@@ -78,24 +78,23 @@ struct BlockNumbers {
 // Stores this lane's pack of a block. All lanes of the warp take part. kDynamic: of a dynamic map.
 template <bool kDynamic = false>
 NAMP_DEVICE void store_codes(const Pack<kPack>& x, const namp_cell& cell, int64_t i, Prefix part) {
-  uint32_t magnitude = 0;
+  uint32_t any = 0;
   uint32_t largest = 0x80000000u;
 #pragma unroll
   for (int j = 0; j < kPack; ++j) {
     if (j >= part.there) break;
-    magnitude = larger(magnitude, bits(x.at[j]) & 0x7fffffffu);
+    any = larger_unsigned(any, bits(x.at[j]));
     largest = larger(largest, bits(x.at[j]));
   }
-  const auto maximum = [](uint32_t a, uint32_t b) { return larger(a, b); };
-  magnitude = warp_reduce(magnitude, maximum);
-  largest = warp_reduce(largest, maximum);
+  any = warp_reduce(any, [](uint32_t a, uint32_t b) { return larger_unsigned(a, b); });
+  largest = warp_reduce(largest, [](uint32_t a, uint32_t b) { return larger(a, b); });
   bool with_sign = false;
   bool dynamic = false;
   with_block_map<kDynamic>(cell.dtype, [&](auto map) {
     with_sign = decltype(map)::kSigned;
     dynamic = decltype(map)::kDynamic;
   });
-  const float scale = block_scale(magnitude, largest, with_sign, dynamic);
+  const float scale = block_scale(any, largest, with_sign, dynamic);
   const float inverse = inverse_block_scale(scale);
   RawPack<uint8_t, kPack> codes;
   with_block_map<kDynamic>(cell.dtype, [&](auto map) {

@@ -110,7 +110,9 @@ NAMP_DEVICE void cast_run(const namp_cell& out, const namp_cell& in, int64_t beg
     if (out.scale != nullptr) x = map([=](float y) { return over_scale(y, out_scale); }, x);
     if (saturates) x = saturate_as(x, out.dtype);
     if (stochastic) {
-      const auto words = random_words(index + static_cast<uint64_t>(i), 0, seed, part);
+      const uint64_t first = index + static_cast<uint64_t>(i);
+      const auto words = dtype_size(out.dtype) == 2 ? random_halves(first, 0, seed, part)
+                                                    : random_words(first, 0, seed, part);
       store_stored(x, words.at, out, begin + i, part);
     } else {
       store_stored(x, out, begin + i, part);

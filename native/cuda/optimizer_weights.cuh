@@ -106,7 +106,7 @@ struct WeightStore {
  private:
   template <class Part>
   NAMP_DEVICE RandomWords<Part::count> words(int64_t i, Part part) const {
-    return random_words(first_word + static_cast<uint64_t>(i), step, seed, part);
+    return random_halves(first_word + static_cast<uint64_t>(i), step, seed, part);
   }
 };
 

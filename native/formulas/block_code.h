@@ -34,49 +34,63 @@ struct DynamicDecades {
   }
   // Number of the decade's parts, and of the t below it.
   static constexpr double parts(int decade) { return static_cast<double>(1 << (decade + kFirst)); }
-  // From here on values are nearer to the decade's first number than to the last one below it.
+  // The decade's width and lower end; behind the last decade those of 1.
+  static constexpr float width(int decade) {
+    return decade < kDecades ? static_cast<float>(0.9 * top(decade)) : 0.0f;
+  }
+  static constexpr float low(int decade) {
+    return decade < kDecades ? static_cast<float>(0.1 * top(decade)) : 1.0f;
+  }
+  static constexpr float first_number() {
+    return static_cast<float>(top(0) * (0.1 + 0.45 / parts(0)));
+  }
+  // From here on values are nearer to the decade's first number than to the last one below it, which
+  // is 0 below the first decade.
   static constexpr float begin(int decade) {
+    if (decade == 0) return static_cast<float>(top(0) * (0.1 + 0.45 / parts(0)) / 2.0);
+    if (decade == kDecades) return static_cast<float>(1.0 - 0.225 / parts(kDecades - 1));
     return static_cast<float>(top(decade) / 10.0 * (1.0 + 1.8 / parts(decade)));
   }
-  // From here on values are nearer to 1 than to the last number below it.
-  static constexpr float begin_of_one() {
-    return static_cast<float>(1.0 - 0.225 / parts(kDecades - 1));
+  // A part of value a is a slope + offset, rounded: at its ends both neighbours are as near.
+  static constexpr float slope(int decade) {
+    return decade < kDecades ? static_cast<float>(parts(decade) / (0.9 * top(decade))) : 0.0f;
   }
-  // Half of the first number above 0.
-  static constexpr float end_of_zero() {
-    return static_cast<float>(top(0) * (0.1 + 0.45 / parts(0)) / 2.0);
+  static constexpr float offset(int decade) {
+    return decade < kDecades ? static_cast<float>(8.0 / 9.0 * parts(decade) - 0.5) : kOne;
   }
 };
 
-// The size of one part of t's decade and the decade's upper end. A recursion, not a loop: each
-// constant is one for every compiler, and float32 before it comes to a kernel.
+// The width of h's decade and its lower end, where h is 2 t + 1 for the place t: 0 and 0 below the first
+// decade, 0 and 1 behind the last. A recursion, not a loop: each constant is one for every compiler,
+// and float32 before it comes to a kernel.
 template <class Map, int kDecade, class F>
-NAMP_FORMULA void decade_of_place(F t, F& one_part, F& top) {
+NAMP_FORMULA void decade_of_place(F h, F& width, F& low) {
   using Of = DynamicDecades<Map>;
-  if constexpr (kDecade < Of::kDecades) {
-    constexpr auto kParts = static_cast<float>(Of::parts(kDecade));
-    constexpr auto kOnePart = static_cast<float>(1.0 / Of::parts(kDecade));
-    constexpr auto kTop = static_cast<float>(Of::top(kDecade));
-    const auto there = t >= F(kParts);
-    one_part = select(there, F(kOnePart), one_part);
-    top = select(there, F(kTop), top);
-    decade_of_place<Map, kDecade + 1>(t, one_part, top);
+  if constexpr (kDecade <= Of::kDecades) {
+    constexpr auto kFrom = static_cast<float>(2.0 * Of::parts(kDecade));
+    constexpr float kWidth = Of::width(kDecade);
+    constexpr float kLow = Of::low(kDecade);
+    const auto there = h >= F(kFrom);
+    width = select(there, F(kWidth), width);
+    low = select(there, F(kLow), low);
+    decade_of_place<Map, kDecade + 1>(h, width, low);
   }
 }
-
-// t's number.
 template <class Map, class F>
-NAMP_FORMULA F dynamic_number(F t) {
-  using Of = DynamicDecades<Map>;
-  constexpr auto kFirstParts = static_cast<float>(Of::parts(0));
-  constexpr auto kOnePart = static_cast<float>(1.0 / Of::parts(0));
-  constexpr auto kTop = static_cast<float>(Of::top(0));
-  F one_part = F(kOnePart);
-  F top = F(kTop);
-  decade_of_place<Map, 1>(t, one_part, top);
-  const F part = multiply_add(t + F(0.5f), one_part, F(-1.0f));  // exact
-  const F number = top * multiply_add(part, F(0.9f), F(0.1f));
-  return select(t < F(kFirstParts), F(0.0f), select(t >= F(Of::kOne), F(1.0f), number));
+NAMP_FORMULA void decade_of_place(F h, F& width, F& low) {
+  width = F(0.0f);
+  low = F(0.0f);
+  decade_of_place<Map, 0>(h, width, low);
+}
+
+// The number of the place t, by h = 2 t + 1: with a fraction of h that is the middle of t's part.
+template <class Map, class F>
+NAMP_FORMULA F dynamic_number(F h) {
+  using U = decltype(bits(h));
+  F width, low;
+  decade_of_place<Map>(h, width, low);
+  const F middle = from_bits((bits(h) & U(0x007fffffu)) | U(0x3f800000u)) - F(1.0f);
+  return multiply_add(middle, width, low);
 }
 
 // x to the nearest integer, by the unit of the last place of 2^23. For |x| below 2^22.
@@ -86,40 +100,41 @@ NAMP_FORMULA F nearest_integer(F x) {
   return (x + magic) - magic;
 }
 
-// The parts of a's decade, and the factor that makes numbers of parts.
+// The line by which the place of a follows from a within its decade: before the first decade it is
+// the place 0, behind the last that of 1.
 template <class Map, int kDecade, class F>
-NAMP_FORMULA void decade_of_value(F a, F& parts, F& factor) {
+NAMP_FORMULA void line_of_value(F a, F& slope, F& offset) {
   using Of = DynamicDecades<Map>;
-  if constexpr (kDecade < Of::kDecades) {
+  if constexpr (kDecade <= Of::kDecades) {
     constexpr float kBegin = Of::begin(kDecade);
-    constexpr auto kParts = static_cast<float>(Of::parts(kDecade));
-    constexpr auto kFactor = static_cast<float>(1.0 / (0.9 * Of::top(kDecade)));
+    constexpr float kSlope = Of::slope(kDecade);
+    constexpr float kOffset = Of::offset(kDecade);
     const auto there = a >= F(kBegin);
-    parts = select(there, F(kParts), parts);
-    factor = select(there, F(kFactor), factor);
-    decade_of_value<Map, kDecade + 1>(a, parts, factor);
+    slope = select(there, F(kSlope), slope);
+    offset = select(there, F(kOffset), offset);
+    line_of_value<Map, kDecade + 1>(a, slope, offset);
   }
 }
+template <class Map, class F>
+NAMP_FORMULA void line_of_value(F a, F& slope, F& offset) {
+  slope = F(0.0f);
+  offset = F(0.0f);
+  line_of_value<Map, 0>(a, slope, offset);
+}
 
-// t of the nearest number to a, from 0 to 1. For an unsigned map it is above 0 where a is.
+// t of the nearest number to a, from 0 to 1, but for the rounding to an integer. For an unsigned map it
+// is that of a number above 0.
 template <class Map, class F>
 NAMP_FORMULA F dynamic_place(F a) {
-  using Of = DynamicDecades<Map>;
-  constexpr auto kFirstParts = static_cast<float>(Of::parts(0));
-  constexpr auto kFirstFactor = static_cast<float>(1.0 / (0.9 * Of::top(0)));
-  constexpr auto kEightNinths = static_cast<float>(8.0 / 9.0);
-  constexpr float kBeginOfOne = Of::begin_of_one();
-  constexpr float kEndOfZero = Of::end_of_zero();
-  F parts = F(kFirstParts);
-  F factor = F(kFirstFactor);
-  decade_of_value<Map, 1>(a, parts, factor);
-  // a's part begins at the integer below this; at its ends both neighbours are as near.
-  const F exact = parts * multiply_add(a, factor, F(kEightNinths));
-  F t = nearest_integer(exact - F(0.5f));
-  t = larger(smaller(t, parts + parts - F(1.0f)), parts);
-  t = select(a >= F(kBeginOfOne), F(Of::kOne), t);
-  if constexpr (Map::kSigned) return select(a < F(kEndOfZero), F(0.0f), t);
-  return select(a > F(0.0f), t, F(1.0f));
+  if constexpr (!Map::kSigned) {
+    constexpr float kFirstNumber = DynamicDecades<Map>::first_number();
+    a = from_bits(larger(bits(a), bits(F(kFirstNumber))));
+  }
+  F slope, offset;
+  line_of_value<Map>(a, slope, offset);
+  // The last place of the decade is 2 parts - 1, and the offset is 8 / 9 parts - 1 / 2.
+  const F last = multiply_add(offset, F(2.25f), F(0.125f));
+  return from_bits(smaller(bits(multiply_add(a, slope, offset)), bits(last)));
 }
 
 // The number of a code, from -1 to 1.
@@ -132,33 +147,35 @@ NAMP_FORMULA F block_number(U code) {
     return n * F(kStep);
   } else if constexpr (Map::kSigned) {
     const F t = n - F(127.0f);
-    const F number = dynamic_number<Map>(abs(t));
-    return select(t < F(0.0f), -number, number);
+    const F number = dynamic_number<Map>(multiply_add(abs(t), F(2.0f), F(1.0f)));
+    return from_bits(bits(number) | (bits(t) & U(0x80000000u)));
   } else {
-    return dynamic_number<Map>(n + F(1.0f));
+    return dynamic_number<Map>(multiply_add(n, F(2.0f), F(3.0f)));
   }
 }
 
-// The code of the number nearest to x, which is from -1 to 1.
+// The code of the number nearest to x, which is from -1 to 1, in the low 8 bits.
 template <class Map, class F>
 NAMP_FORMULA auto block_code(F x) -> decltype(bits(x)) {
   using U = decltype(bits(x));
-  F code;
   if constexpr (!Map::kDynamic) {
+    F code;
     if constexpr (Map::kSigned) {
       code = nearest_integer(x * F(127.0f)) + F(127.0f);
     } else {
       code = nearest_integer(x * F(255.0f));
       code = select(x > F(0.0f), larger(code, F(1.0f)), F(0.0f));
     }
+    return bits(code + F(8388608.0f));
   } else if constexpr (Map::kSigned) {
-    const F t = dynamic_place<Map>(abs(x));
-    // There is no number -1.
-    code = select(x < F(0.0f), -smaller(t, F(127.0f)), t) + F(127.0f);
+    // The sum of 1.5 * 2^23 and an integer has that in its low bits.
+    const F place = dynamic_place<Map>(abs(x));
+    const F with_sign = from_bits(bits(place) | (bits(x) & U(0x80000000u)));
+    // There is no number -1: it would be the code below 0.
+    return larger(bits(with_sign + F(12582912.0f + 127.0f)), bits(F(12582912.0f)));
   } else {
-    code = dynamic_place<Map>(x) - F(1.0f);
+    return select(x > F(0.0f), bits(dynamic_place<Map>(x) + F(12582912.0f - 1.0f)), U(0u));
   }
-  return bits(code + F(8388608.0f)) & U(0xffu);
 }
 
 NAMP_FORMULAS_END
@@ -170,9 +187,11 @@ NAMP_FORMULAS_END
 
 namespace namp {
 
-// A block's scale from the largest bits of its magnitudes, and the largest of its elements' bits as
-// signed integers; with_sign and dynamic are its map's.
-NAMP_FORMULA float block_scale(uint32_t magnitude, uint32_t largest, bool with_sign, bool dynamic) {
+// A block's scale from the largest of its elements' bits, as unsigned and as signed integers;
+// with_sign and dynamic are its map's.
+NAMP_FORMULA float block_scale(uint32_t any, uint32_t largest, bool with_sign, bool dynamic) {
+  // With an element below 0 any is the one of the largest magnitude, else it is largest.
+  uint32_t magnitude = larger(any & 0x7fffffffu, largest);
   if (less(0x7f7fffffu, magnitude)) return from_bits(0x7fc00000u);
   if (!with_sign) magnitude = larger(largest, 0u);
   if (less(magnitude, 0x00800000u)) return 0.0f;

@@ -100,6 +100,10 @@ NAMP_FORMULA bool less(uint32_t a, uint32_t b) {
 
 // The larger as signed integers: shorter than less and select where one waits for the other.
 NAMP_FORMULA uint32_t larger(uint32_t a, uint32_t b) { return less(a, b) ? b : a; }
+NAMP_FORMULA uint32_t smaller(uint32_t a, uint32_t b) { return less(b, a) ? b : a; }
+
+// The larger as unsigned integers.
+NAMP_FORMULA uint32_t larger_unsigned(uint32_t a, uint32_t b) { return a < b ? b : a; }
 
 // The larger, the smaller; neither is NaN, and they are not zeros of two signs.
 NAMP_FORMULA float larger(float a, float b) {

@@ -1,6 +1,8 @@
 // Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
 // 2011): four random words from a counter and a key, without state. Element i of a tensor draws
-// word i % 4 of block i / 4, so that any thread may compute any element.
+// word i % 4 of block i / 4, so that any thread may compute any element. To be rounded to a format of
+// 16 bits it draws a half of a word, the low one if i is even, of word i % 8 / 2 of block i / 8: as
+// the upper half of a word whose low half is 0. No more is cut of a bfloat16's float32.
 #pragma once
 
 #include "formulas/lane.h"

@@ -57,8 +57,15 @@ struct Adam {
 
 NAMP_FORMULAS_BEGIN
 
+// A parameter's change is their quotient, once the root is corrected.
+template <class F>
+struct AdamDirection {
+  F numerator;
+  F root;
+};
+
 template <int kStates, class F>
-NAMP_FORMULA void step(F& parameter, F* state, F g, const Adam::Constants& c) {
+NAMP_FORMULA AdamDirection<F> direction(F* state, F g, const Adam::Constants& c) {
   F& exp_avg = state[0];
   F& exp_avg_sq = state[1];
   exp_avg = multiply_add(g - exp_avg, F(c.one_minus_beta1), exp_avg);
@@ -69,7 +76,12 @@ NAMP_FORMULA void step(F& parameter, F* state, F g, const Adam::Constants& c) {
     state[2] = select(v > state[2] || !(v == v), v, state[2]);
     v = state[2];
   }
-  parameter = parameter - (exp_avg * c.step_size) / (sqrt(v) / c.sqrt_correction2 + c.epsilon);
+  return {exp_avg * c.step_size, sqrt(v)};
+}
+
+template <class F>
+NAMP_FORMULA void move(F& parameter, const AdamDirection<F>& d, const Adam::Constants& c) {
+  parameter = parameter - d.numerator / (d.root / c.sqrt_correction2 + c.epsilon);
 }
 
 NAMP_FORMULAS_END

@@ -52,14 +52,19 @@ struct Lion {
 NAMP_FORMULAS_BEGIN
 
 template <int kStates, class F>
-NAMP_FORMULA void step(F& parameter, F* state, F g, const Lion::Constants& c) {
+NAMP_FORMULA F direction(F* state, F g, const Lion::Constants& c) {
   F& exp_avg = state[0];
   const F blend = multiply_add(g, F(c.one_minus_beta1), exp_avg * c.beta1);
   // The sign of 0 is 0.
   const F change = select(blend > F(0.0f), F(c.learning_rate),
                           select(blend < F(0.0f), F(-c.learning_rate), F(0.0f)));
-  parameter = parameter - change;
   exp_avg = multiply_add(g, F(c.one_minus_beta2), exp_avg * c.beta2);
+  return change;
+}
+
+template <class F>
+NAMP_FORMULA void move(F& parameter, F change, const Lion::Constants&) {
+  parameter = parameter - change;
 }
 
 NAMP_FORMULAS_END

@@ -59,15 +59,20 @@ struct RmsProp {
 NAMP_FORMULAS_BEGIN
 
 template <int kStates, class F>
-NAMP_FORMULA void step(F& parameter, F* state, F g, const RmsProp::Constants& c) {
+NAMP_FORMULA F direction(F* state, F g, const RmsProp::Constants& c) {
   F& square_avg = state[0];
   square_avg = multiply_add(g * c.one_minus_alpha, g, square_avg * c.alpha);
-  F direction = g / (sqrt(square_avg) + c.epsilon);
+  const F scaled = g / (sqrt(square_avg) + c.epsilon);
   if constexpr (kStates == 2) {
     F& momentum_buffer = state[1];
-    momentum_buffer = multiply_add(momentum_buffer, F(c.momentum), direction);
-    direction = momentum_buffer;
+    momentum_buffer = multiply_add(momentum_buffer, F(c.momentum), scaled);
+    return momentum_buffer;
   }
+  return scaled;
+}
+
+template <class F>
+NAMP_FORMULA void move(F& parameter, F direction, const RmsProp::Constants& c) {
   parameter = multiply_add(direction, F(c.minus_learning_rate), parameter);
 }
 

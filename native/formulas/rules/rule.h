@@ -7,8 +7,11 @@
 //   invalid(group)                     what is wrong with a group's hyperparameters, in a sentence;
 //   null if nothing constants(group, step)             computed in float64, rounded to float32
 //   once; step is the tensor's own, from 1
-// and, in the namespace of the lanes, a loop-free
-//   step<kStates>(F& parameter, F* state, F gradient, const R::Constants&)
+// and, in the namespace of the lanes, loop-free and in two halves,
+//   direction<kStates>(F* state, F gradient, const R::Constants&)
+//                                      updates the state, and returns what
+//   move(F& parameter, direction, const R::Constants&)
+//                                      changes the parameter by
 #pragma once
 
 #include <cmath>

@@ -56,13 +56,17 @@ struct Sgd {
 NAMP_FORMULAS_BEGIN
 
 template <int kStates, class F>
-NAMP_FORMULA void step(F& parameter, [[maybe_unused]] F* state, F g, const Sgd::Constants& c) {
-  F direction = g;
+NAMP_FORMULA F direction([[maybe_unused]] F* state, F g, const Sgd::Constants& c) {
   if constexpr (kStates == 1) {
     F& momentum_buffer = state[0];
     momentum_buffer = multiply_add(g, F(c.one_minus_dampening), momentum_buffer * c.momentum);
-    direction = c.nesterov ? multiply_add(momentum_buffer, F(c.momentum), g) : momentum_buffer;
+    return c.nesterov ? multiply_add(momentum_buffer, F(c.momentum), g) : momentum_buffer;
   }
+  return g;
+}
+
+template <class F>
+NAMP_FORMULA void move(F& parameter, F direction, const Sgd::Constants& c) {
   parameter = multiply_add(direction, F(c.minus_learning_rate), parameter);
 }
 
