@@ -44,11 +44,10 @@ std::map<std::string, Family> families_of(const Recording& recording) {
   return families;
 }
 
-void write_row(std::ostream& out, const std::string& name, size_t launches,
-               const std::vector<PieceTime>& times) {
-  out << format("%-66s %8zu", name.c_str(), launches);
+void write_row(std::ostream& out, const std::string& name, const std::vector<PieceTime>& times) {
+  out << format("%-66s", name.c_str());
   for (const PieceTime& t : times) {
-    out << format("  %8.3f %8.3f %5s %5s", 1e3 * t.seconds, 1e3 * t.floor,
+    out << format("  %8zu %8.3f %8.3f %5s %5s", t.launches, 1e3 * t.seconds, 1e3 * t.floor,
                   ratio(t.seconds, t.floor).c_str(), ratio(t.seconds, t.reached).c_str());
   }
   out << "\n";
@@ -56,12 +55,12 @@ void write_row(std::ostream& out, const std::string& name, size_t launches,
 
 void write_heads(std::ostream& out, const std::vector<Recording>& recordings, const char* first,
                  const char* columns) {
-  out << format("%-66s %8s", "", "");
+  out << format("%-66s", "");
   for (const Recording& recording : recordings)
-    out << format("  %29s", recording.gpu->name);
-  out << "\n" << format("%-66s %8s", first, "launches");
+    out << format("  %38s", recording.gpu->name);
+  out << "\n" << format("%-66s", first);
   for (size_t i = 0; i < recordings.size(); ++i)
-    out << "  " << columns;
+    out << "  launches " << columns;
   out << "\n";
 }
 
@@ -76,6 +75,7 @@ const Gpu* find_gpu(const std::string& name) {
 
 PieceTime time_of(const Gpu& gpu, const Piece& piece) {
   PieceTime time;
+  time.launches = piece.launches.size();
   for (const Launch& launch : piece.launches)
     time.seconds += time_of(gpu, launch).total();
   for (const Floor& floor : piece.floors) {
@@ -88,18 +88,22 @@ PieceTime time_of(const Gpu& gpu, const Piece& piece) {
 void write_assumptions(std::ostream& out) {
   out << format(
       "A launch takes the longest of: the bytes that it has to move from and to memory, at %.2f of "
-      "the published bandwidth; all bytes that it asks for, from the\nsecond-level cache; the lines "
+      "the published bandwidth; all bytes that it asks for, from the\nsecond-level cache; the "
+      "lines "
       "of 128 bytes that its warps' loads and stores touch, one a clock of a multiprocessor; bytes "
       "and conflicts of shared memory; its\ninstructions, at %.2f of the issue slots, or of the "
-      "units that execute them; its products, on tensor cores by mma.sync or by cuBLAS; its longest "
+      "units that execute them; its products, on tensor cores by mma.sync or by cuBLAS; its "
+      "longest "
       "warp, an instruction\nevery %.0f clocks. Then %.0f us to the next launch. Launches are one "
       "after the other, and no cache holds anything from one to the next. A multiprocessor has "
-      "as\nmany blocks as any other, or one more. What a launch has to move is what it reaches, from "
+      "as\nmany blocks as any other, or one more. What a launch has to move is what it reaches, "
+      "from "
       "the first byte to the last, or asks for, whichever is less. Times of\nloads under way, "
       "occupancy and clocks below the published ones are not in it.\n",
       kCopyShare, kIssueShare, kDependentClocks, 1e6 * kLaunchSeconds);
   out << "\nms: by this model. floor: what the operators have to compute or to move, whichever is "
-         "longer, at published peaks, whatever the kernels are. x: ms beside it;\nreach: beside the "
+         "longer, at published peaks, whatever the kernels are. x: ms beside it;\nreach: beside "
+         "the "
          "same at cuBLAS's share of the tensor cores' peak and the copy's of the bandwidth. Of a "
          "kernel, floor: of the products that it multiplies and\nthe bytes that it has to move; "
          "limit: of most of its time.\n\n";
@@ -117,34 +121,41 @@ void write_times(std::ostream& out, const std::string& label,
   out << "\n" << label << "\n\n";
   write_heads(out, recordings, "work", "      ms    floor     x reach");
   std::vector<PieceTime> sum(recordings.size());
-  size_t launches = 0;
   for (size_t p = 0; p < pieces.size(); ++p) {
     std::vector<PieceTime> times;
     for (size_t r = 0; r < recordings.size(); ++r) {
       times.push_back(time_of(*recordings[r].gpu, recordings[r].pieces[p]));
+      sum[r].launches += times[r].launches;
       sum[r].seconds += times[r].seconds;
       sum[r].floor += times[r].floor;
       sum[r].reached += times[r].reached;
     }
-    launches += pieces[p].launches.size();
-    write_row(out, pieces[p].name, pieces[p].launches.size(), times);
+    write_row(out, pieces[p].name, times);
   }
-  if (pieces.size() > 1) write_row(out, "all", launches, sum);
+  if (pieces.size() > 1) write_row(out, "all", sum);
   out << "\n";
   write_heads(out, recordings, "kernel", "      ms    floor     x  limit");
   std::vector<std::map<std::string, Family>> families;
+  std::map<std::string, double>
+      shares;  // the largest on any of the GPUs, which may take different kernels
+  for (size_t r = 0; r < recordings.size(); ++r) {
+    families.push_back(families_of(recordings[r]));
+    for (const auto& [name, family] : families.back())
+      shares[name] = std::max(shares[name], family.seconds / sum[r].seconds);
+  }
   std::vector<std::pair<double, std::string>> order;
-  for (const Recording& recording : recordings)
-    families.push_back(families_of(recording));
-  for (const auto& [name, family] : families.front())
-    order.emplace_back(-family.seconds, name);
+  for (const auto& [name, share] : shares)
+    order.emplace_back(-share, name);
   std::sort(order.begin(), order.end());
-  for (const auto& [seconds, name] : order) {
-    out << format("%-66s %8d", name.c_str(), families.front()[name].launches);
+  for (const auto& [share, name] : order) {
+    out << format("%-66s", name.c_str());
     for (auto& of_gpu : families) {
       const Family& f = of_gpu[name];
-      if (f.launches == 0) continue;
-      out << format("  %8.3f %8.3f %5s %6s", 1e3 * f.seconds, 1e3 * f.floor,
+      if (f.launches == 0) {
+        out << format("  %8s %29s", "-", "");
+        continue;
+      }
+      out << format("  %8d %8.3f %8.3f %5s %6s", f.launches, 1e3 * f.seconds, 1e3 * f.floor,
                     ratio(f.seconds, f.floor).c_str(), f.limit().c_str());
     }
     out << "\n";

@@ -1,6 +1,7 @@
 // Tables of the time of recorded work, by the model.
 #pragma once
 
+#include <cstddef>
 #include <iosfwd>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct Recording {
 const Gpu* find_gpu(const std::string& name);
 
 struct PieceTime {
+  size_t launches = 0;
   double seconds = 0;  // by the model
   double floor = 0;    // of the work, at published peaks, whatever the kernels are
   double reached = 0;  // the same at what cuBLAS and a copy reach
