@@ -1784,9 +1784,9 @@ internal static unsafe partial class NativeMethods
     /// <summary>Converts count elements between float32, float16, bfloat16 and the 8-bit formats, from any to
     /// any, also to the same. The value is multiplied by the source's scale, then by the options'
     /// factor, and divided by the destination's scale. Each of these is computed in float32 and rounded,
-    /// before the one rounding to the destination. options may be null for the defaults. Stochastic
-    /// element i draws word i % 4 of Philox4x32-10 block i / 4 (i counted from offset). Codes in blocks
-    /// are cast from and to float32 alone, without options.</summary>
+    /// before the one rounding to the destination. options may be null for the defaults. Stochastic, i from
+    /// offset: 8 bits draw word i % 4 of Philox4x32-10 block i / 4; 16 the half i % 2, low first, of word
+    /// i % 8 / 2 of block i / 8. Codes in blocks: from and to float32 alone, without options.</summary>
     [LibraryImport(Library, EntryPoint = "namp_cast")]
     internal static partial int Cast(NampDevice* device, NampCell* destination, NampCell* source, long count, NampCastOptions* options, void* stream);
 
