@@ -101,7 +101,7 @@ public partial class Tensor
         where T : unmanaged
     {
         CheckType<T>();
-        return Storage.AsSpan<T>();
+        return Storage.AsSpan<T>()[..(int)Count]; // there may be room for more
     }
 
     private protected static void EnsureCount(Shape shape, long count, string name)

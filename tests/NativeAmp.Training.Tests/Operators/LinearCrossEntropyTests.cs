@@ -70,6 +70,22 @@ internal sealed class LinearCrossEntropyTests(DeviceKind kind) : DeviceTests(kin
     }
 
     [Test]
+    public void The_room_behind_the_rows_is_no_part_of_the_gradient()
+    {
+        using AutocastScope autocast = Autocast.Enter(PrecisionPolicy.Float32.WithCompute(DType.Float16));
+        using var head = new Head(Device, 37);
+        Loss.LinearCrossEntropy(head.Input, head.Weight, head.Labels).Backward();
+        Tensor gradient = head.Weight.Gradient!;
+
+        Assert.That((gradient.DType, gradient.Count), Is.EqualTo((DType.Float16, 37L * Width)));
+        if (Device.IsHostMemory)
+            Assert.That(gradient.AsReadOnlySpan<Half>().Length, Is.EqualTo(37 * Width));
+        Half[] ones = [.. Enumerable.Repeat((Half)1, 37 * Width)];
+        gradient.CopyFrom<Half>(ones);
+        Assert.That(head.Weight.Gradient!.ToFloats(), Is.All.EqualTo(1));
+    }
+
+    [Test]
     public void A_step_writes_the_copy_that_the_next_loss_computes_with()
     {
         using AutocastScope autocast = Autocast.Enter(PrecisionPolicy.Float32.WithCompute(DType.Float16));
