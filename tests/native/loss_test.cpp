@@ -185,8 +185,9 @@ TEST_P(CrossEntropyTest, LongRowsInOneAndTwoPasses) {
 
 // The bits of rows without anything between them; what lies there is not read, and its gradient is 0.
 TEST_P(CrossEntropyTest, RowsThatAreApart) {
-  for (const auto& [classes, stride] :
-       {std::pair<int64_t, int64_t>{3, 8}, {10, 11}, {2507, 2512}}) {
+  for (const auto& sizes : {std::pair<int64_t, int64_t>{3, 8}, {10, 11}, {2507, 2512}}) {
+    const int64_t classes = sizes.first;
+    const int64_t stride = sizes.second;
     for (const int32_t dtype : kFloats) {
       SCOPED_TRACE(testing::Message()
                    << classes << " classes in " << stride << ", dtype " << dtype);

@@ -59,12 +59,7 @@ internal static class NetworkData
     public static double Measure(NetworkFile file, IDataset data, Device device) =>
         file.Kind == ModelKind.Gpt
             ? Math.Exp(
-                Evaluation.MeanLoss(
-                    file.Model,
-                    (model, fields) => model.ClassLoss(fields[0], fields[1]),
-                    data,
-                    device
-                )
+                Evaluation.MeanLoss(file.Model, (model, fields) => model.ClassLoss(fields[0], fields[1]), data, device)
             )
             : Evaluation.Accuracy(file.Model, data, device);
 }
