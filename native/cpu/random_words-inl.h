@@ -105,7 +105,7 @@ class RandomHalves {
   }
 
   // The halves of the elements from the i-th on, as low halves.
-  HWY_INLINE LaneBits low(int64_t i) const { return load_low_halves(halves_ + skipped_ + i); }
+  HWY_INLINE LaneBits low(int64_t i) const { return load_low_halves(halves_ + (skipped_ + i)); }
   // As upper halves.
   HWY_INLINE LaneBits at(int64_t i) const { return shift_left<16>(low(i)); }
 
