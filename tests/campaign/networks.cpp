@@ -293,13 +293,14 @@ void attention(Call& c, bool backward) {
   c.tensor(a.value, dtype, keys);
   c.tensor(a.output, dtype, outputs);
   c.tensor(a.log_sum_exp, NAMP_FLOAT32, count == 0 ? 0 : a.batch * a.heads * a.query_time);
-  c.wrong([&a, count] {
-    a.key_time = a.query_time - 1;
+  // Sizes as they are before they are wrong themselves.
+  c.wrong([&a, count, time = a.query_time] {
+    a.key_time = time - 1;
     a.causal = 1;
     return count != 0;
   });
-  c.wrong([&a, count] {
-    a.key_heads = a.heads + 1;
+  c.wrong([&a, count, heads = a.heads] {
+    a.key_heads = heads + 1;
     return count != 0;
   });
   if (!backward) {
