@@ -13,20 +13,6 @@
 #include "cpu/cpu_backend.h"
 #include "cpu/int4_panels.h"
 
-#ifndef NAMP_CPU_INT4_GEMM_SHAPES
-#define NAMP_CPU_INT4_GEMM_SHAPES
-namespace namp {
-
-template <class T>
-inline T read_as(const uint8_t* p) {
-  T value;
-  std::memcpy(&value, p, sizeof value);
-  return value;
-}
-
-}  // namespace namp
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {

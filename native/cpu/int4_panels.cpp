@@ -86,8 +86,7 @@ NAMP_VNNI void multiply_by_dots(const Int4Tile& tile) {
     __m512i sums[2][kSets][kRows];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      int32_t start;
-      std::memcpy(&start, starts + r * sizeof start, sizeof start);
+      const auto start = read_as<int32_t>(starts + r * sizeof(int32_t));
       sums[0][0][r] = sums[1][0][r] = _mm512_set1_epi32(start);
       if (kSets == 2) sums[0][kSets - 1][r] = sums[1][kSets - 1][r] = _mm512_setzero_si512();
     }
@@ -100,9 +99,7 @@ NAMP_VNNI void multiply_by_dots(const Int4Tile& tile) {
         const __m512i high = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), low_halves);
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
-          int32_t word;
-          std::memcpy(&word, rows + r * kInt4Line + u * 4, sizeof word);
-          const __m512i codes = _mm512_set1_epi32(word);
+          const __m512i codes = _mm512_set1_epi32(read_as<int32_t>(rows + r * kInt4Line + u * 4));
           const int set = u % kSets;
           sums[0][set][r] = _mm512_dpbusd_epi32(sums[0][set][r], low, codes);
           sums[1][set][r] = _mm512_dpbusd_epi32(sums[1][set][r], high, codes);
@@ -116,8 +113,7 @@ NAMP_VNNI void multiply_by_dots(const Int4Tile& tile) {
       const __m512 column_scales = _mm512_loadu_ps(scales + half * 64);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        float scale;
-        std::memcpy(&scale, row_scales + r * sizeof scale, sizeof scale);
+        const auto scale = read_as<float>(row_scales + r * sizeof(float));
         __m512i sum = sums[half][0][r];
         if (kSets == 2) sum = _mm512_add_epi32(sum, sums[half][kSets - 1][r]);
         const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_set1_ps(scale));

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "code_groups.h"
 #include "nativeamp.h"
@@ -52,6 +53,14 @@ struct Int4Depth {
 
 constexpr int64_t int4_panel_count(int64_t columns) {
   return (columns + kInt4PanelColumns - 1) / kInt4PanelColumns;
+}
+
+// A number among bytes, at any place.
+template <class T>
+inline T read_as(const uint8_t* p) {
+  T value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
 }
 
 // The outputs of a block's rows and a panel's columns, before the bias.

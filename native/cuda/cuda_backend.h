@@ -106,7 +106,7 @@ class CudaBackend final : public Backend {
   void multiply_by(cuda::ProductWay way, const cuda::GemmArgs& gemm, namp_stream stream);
   // product_ways.cpp: by what was measured, if that is wanted. The first call of a kind is measured, and waits.
   cuda::ProductWay way_of(const cuda::GemmArgs& gemm, namp_stream stream);
-  cuda::ProductWay way_unmeasured(const cuda::GemmArgs& gemm) const;
+  bool is_best_in_one_launch(const cuda::GemmArgs& gemm) const;
   double seconds_of(cuda::ProductWay way, const cuda::GemmArgs& gemm, namp_stream stream);
   // gemm_padding.cpp; false where no operand needs it.
   bool multiply_padded(const cuda::GemmArgs& gemm, namp_stream stream);

@@ -78,23 +78,24 @@ double CudaBackend::seconds_of(ProductWay way, const cuda::GemmArgs& gemm, namp_
 // Behind a product of cuBLAS an activation, or the slope of one, is a pass over C. On 8.6 to 8.9, with much
 // arithmetic for their memory, that pass costs more than our kernel is slower. On 8.0 that is not sure, and not
 // so on Hopper, where only cuBLAS has wgmma (docs/step-model.md).
-ProductWay CudaBackend::way_unmeasured(const cuda::GemmArgs& gemm) const {
+bool CudaBackend::is_best_in_one_launch(const cuda::GemmArgs& gemm) const {
   const namp_gemm_args& args = gemm.call;
-  const bool fills_device =
-      cuda::blocks(args.m, cuda::kWideTile) * cuda::blocks(args.n, cuda::kWideTile) >=
-      launcher_.multiprocessors();
-  const bool is_ours = capability_ > 80 && capability_ < 90 && args.a_dtype != NAMP_FLOAT32 &&
-                       args.activation != NAMP_ACTIVATION_NONE && fills_device &&
-                       cuda::are_words(gemm);
-  return is_ours ? ProductWay::kOwn : ProductWay::kLibrary;
+  return capability_ > 80 && capability_ < 90 && args.a_dtype != NAMP_FLOAT32 &&
+         args.activation != NAMP_ACTIVATION_NONE &&
+         cuda::blocks(args.m, cuda::kWideTile) * cuda::blocks(args.n, cuda::kWideTile) >=
+             launcher_.multiprocessors() &&
+         cuda::are_words(gemm);
 }
 
 ProductWay CudaBackend::way_of(const cuda::GemmArgs& gemm, namp_stream stream) {
   const namp_gemm_args& args = gemm.call;
   // What is multiplied by 0 is not read, by any way.
-  if (args.alpha == 0.0f || args.k == 0 || !cublas_.is_there(workspaces()))
-    return ProductWay::kLibrary;
-  if (!measures_products_) return way_unmeasured(gemm);
+  if (args.alpha == 0.0f || args.k == 0) return ProductWay::kLibrary;
+  const bool measures = measures_products_;
+  // A lock, which a product does not need that is the library's anyway.
+  if (!measures && !is_best_in_one_launch(gemm)) return ProductWay::kLibrary;
+  if (!cublas_.is_there(workspaces())) return ProductWay::kLibrary;
+  if (!measures) return ProductWay::kOwn;
   const cuda::ProductKind kind = cuda::kind_of(gemm);
   if (const auto known = product_ways_.find(kind)) return *known;
   // Nothing can be timed in a capture; a call before or after it is measured.

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <optional>
 
-#include "cuda/kernels.h"
+#include "cuda/gemm_kernels.h"
 
 namespace namp::cuda {
 
