@@ -66,6 +66,13 @@ void sleep_until(std::atomic<uint32_t>& word, Done done) noexcept {
   }
 }
 
+// Whether this thread is the one that does the part of a run.
+bool takes_part(std::atomic<uint32_t>& part, uint32_t order) noexcept {
+  return part.load(std::memory_order_relaxed) == order &&
+         part.compare_exchange_strong(order, 0, std::memory_order_acquire,
+                                      std::memory_order_relaxed);
+}
+
 }  // namespace
 
 // Spins for a while; false where done() stays false.
@@ -90,31 +97,39 @@ ThreadPool::~ThreadPool() {
     [[maybe_unused]] const auto* const lost = threads_.release();
     return;
   }
-  order(0);
-  for (std::thread& thread : *threads_)
-    thread.join();
+  publish(next_order(0));
+  for (const std::unique_ptr<Worker>& worker : *threads_)
+    worker->thread.join();
 }
 
 void ThreadPool::start(int threads) noexcept {
   try {
-    if (threads_ == nullptr) threads_ = std::make_unique<std::vector<std::thread>>();
+    if (threads_ == nullptr) threads_ = std::make_unique<std::vector<std::unique_ptr<Worker>>>();
+    threads_->reserve(static_cast<size_t>(threads));
     while (static_cast<int>(threads_->size()) < threads) {
-      const int worker = static_cast<int>(threads_->size()) + 1;
+      const int number = static_cast<int>(threads_->size()) + 1;
       const uint32_t seen = order_.load(std::memory_order_relaxed) & ~kSleepers;
-      threads_->emplace_back([this, worker, seen] { work(worker, seen); });
+      auto worker = std::make_unique<Worker>();
+      worker->thread =
+          std::thread([this, &self = *worker, number, seen] { work(self, number, seen); });
+      threads_->push_back(std::move(worker));
     }
   } catch (...) {
     // Fewer, then.
   }
 }
 
-void ThreadPool::order(uint32_t workers) noexcept {
+uint32_t ThreadPool::next_order(uint32_t workers) const noexcept {
   const uint32_t number = (order_.load(std::memory_order_relaxed) & kNumber) + kNumberStep;
-  const uint32_t before = order_.exchange((number & kNumber) | workers);
+  return (number & kNumber) | workers;
+}
+
+void ThreadPool::publish(uint32_t order) noexcept {
+  const uint32_t before = order_.exchange(order);
   if ((before & kSleepers) != 0) wake_all(order_);
 }
 
-void ThreadPool::work(int worker, uint32_t seen) noexcept {
+void ThreadPool::work(Worker& self, int worker, uint32_t seen) noexcept {
   FloatControl::write(FloatControl::kDefault);
   while (true) {
     uint32_t now = 0;
@@ -126,7 +141,8 @@ void ThreadPool::work(int worker, uint32_t seen) noexcept {
     seen = now;
     const uint32_t workers = seen & kWorkers;
     if (workers == 0) return;
-    if (static_cast<uint32_t>(worker) >= workers) continue;
+    // A thread that comes late may find another run's part, or none.
+    if (static_cast<uint32_t>(worker) >= workers || !takes_part(self.part, seen)) continue;
     body_(context_, worker);
     if (working_.fetch_sub(1) == (kSleepers | 1)) wake_all(working_);
   }
@@ -142,10 +158,19 @@ void ThreadPool::run(int count, Body body, void* context) noexcept {
     body_ = body;
     context_ = context;
     working_.store(static_cast<uint32_t>(helpers), std::memory_order_relaxed);
-    if (helpers > 0) order(static_cast<uint32_t>(helpers) + 1);
+    const uint32_t order = next_order(static_cast<uint32_t>(helpers) + 1);
+    for (int i = 0; i < helpers; ++i)
+      (*threads_)[static_cast<size_t>(i)]->part.store(order, std::memory_order_release);
+    if (helpers > 0) publish(order);
     body(context, 0);
     for (worker = helpers + 1; worker < count; ++worker)
       body(context, worker);
+    // From the last: the first are woken first.
+    for (worker = helpers; worker > 0; --worker) {
+      if (!takes_part((*threads_)[static_cast<size_t>(worker - 1)]->part, order)) continue;
+      body(context, worker);
+      working_.fetch_sub(1);
+    }
     const auto is_done = [&] {
       return (working_.load(std::memory_order_acquire) & ~kSleepers) == 0;
     };

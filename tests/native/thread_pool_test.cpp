@@ -1,11 +1,16 @@
 // Work spread over threads: every block once, by whichever threads there are, and errors come back.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <numeric>
 #include <set>
 #include <stdexcept>
 #include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include <gtest/gtest.h>
 
@@ -44,9 +49,17 @@ TEST(ThreadPoolTest, AThreadHasOneRunOfBlocksAndTheCallerTheFirst) {
   const Threads threads(3);
   std::mutex mutex;
   std::vector<std::thread::id> by(8);
+  std::atomic<int> begun{0};
   threads.parallel_for(8, 1, [&](int64_t begin, int64_t) {
-    const std::lock_guard lock(mutex);
-    by[static_cast<size_t>(begin)] = std::this_thread::get_id();
+    {
+      const std::lock_guard lock(mutex);
+      by[static_cast<size_t>(begin)] = std::this_thread::get_id();
+    }
+    if (begin != 0 && begin != 3 && begin != 6) return;
+    // The caller would do the part of a thread that has not come.
+    ++begun;
+    while (begun != 3)
+      std::this_thread::yield();
   });
   EXPECT_EQ(by[0], std::this_thread::get_id());
   EXPECT_EQ(std::set<std::thread::id>(by.begin(), by.end()).size(), 3u);
@@ -109,6 +122,37 @@ TEST(ThreadPoolTest, CallersAtOnceEachGetAllOfTheirWorkDone) {
     caller.join();
   EXPECT_EQ(wrong, 0);
 }
+
+#if defined(__linux__)
+// On one processor the caller is done before the others come, which then find no part, that of the next
+// run, or the end.
+TEST(ThreadPoolTest, APartWhoseThreadDoesNotComeIsTheCallers) {
+  cpu_set_t all;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int processor = 0; processor < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++processor) {
+    if (CPU_ISSET(processor, &all)) CPU_SET(processor, &one);
+  }
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  int64_t by_caller = 0;
+  {
+    const Threads threads(4);
+    const auto caller = std::this_thread::get_id();
+    for (int round = 0; round < 2000; ++round) {
+      std::array<std::thread::id, 4> by{};
+      threads.split(4, [&](int64_t worker, int64_t, int64_t) {
+        EXPECT_EQ(by[static_cast<size_t>(worker)], std::thread::id()) << round;
+        by[static_cast<size_t>(worker)] = std::this_thread::get_id();
+      });
+      EXPECT_EQ(std::count(by.begin(), by.end(), std::thread::id()), 0) << round;
+      by_caller += std::count(by.begin() + 1, by.end(), caller);
+    }
+  }
+  EXPECT_GT(by_caller, 0);
+  sched_setaffinity(0, sizeof(all), &all);
+}
+#endif
 
 TEST(ThreadPoolTest, TheNumberOfThreadsMayChangeBetweenCalls) {
   Threads threads(2);
