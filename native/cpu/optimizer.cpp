@@ -37,16 +37,25 @@ void update_columns(const UpdateChunk& chunk, const UpdateConstants<Rule>& const
                     const UpdateRandom& random) {
   const auto with_states = [&](auto of) {
     using States = typename decltype(of)::Type;
+    using OfBFloat16 = GradientsOf<BFloat16>;
     if (chunk.parameter.dtype == NAMP_FLOAT32) {
-      with_element(chunk.gradient.dtype, [&](auto type) {
-        update_run<kStates, PlainParameters<float>, States, typename decltype(type)::Type>(
+      const auto run = [&](auto gradients) {
+        update_run<kStates, PlainParameters<float>, States, typename decltype(gradients)::Type>(
             chunk, constants, how, random);
-      });
+      };
+      // The loop that most steps take has one for each dtype.
+      if constexpr (std::is_same_v<States, PlainStates<kStates, float>>) {
+        with_element(chunk.gradient.dtype, [&](auto type) {
+          run(ElementType<GradientsOf<typename decltype(type)::Type>>{});
+        });
+      } else {
+        run(ElementType<AnyGradients>{});
+      }
     } else if (chunk.remainder != nullptr) {
-      update_run<kStates, SplitParameters, States, BFloat16>(chunk, constants, how, random);
+      update_run<kStates, SplitParameters, States, OfBFloat16>(chunk, constants, how, random);
     } else {
-      update_run<kStates, PlainParameters<BFloat16>, States, BFloat16>(chunk, constants, how,
-                                                                       random);
+      update_run<kStates, PlainParameters<BFloat16>, States, OfBFloat16>(chunk, constants, how,
+                                                                         random);
     }
   };
   if constexpr (kStates > 0) {

@@ -1,5 +1,6 @@
-// An update's parameters, as loops load and store them: each layout of namp_optimizer_columns is a
-// type. halves are the random ones of a run if weights are rounded stochastically, else null.
+// An update's gradients and parameters, as loops load and store them: each layout of
+// namp_optimizer_columns is a type. halves are the random ones of a run if weights are rounded
+// stochastically, else null.
 #if defined(NAMP_CPU_PARAMETERS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_PARAMETERS_INL_H
 #undef NAMP_CPU_PARAMETERS_INL_H
@@ -24,6 +25,47 @@ HWY_INLINE void prefetch(const T* p) {
   for (int64_t line = 0; line < kPair * kBytes; line += kLineBytes)
     hwy::Prefetch(p + (kAheadBytes + line) / kBytes);
 }
+
+template <class T>
+struct GradientsOf {
+  const T* data;
+
+  explicit GradientsOf(Column column) : data(static_cast<const T*>(column.data)) {}
+
+  HWY_INLINE void ask(int64_t i) const { prefetch(data + i); }
+  HWY_INLINE LanePair pair_at(int64_t i) const { return load_pair(data + i); }
+  template <class Part>
+  HWY_INLINE Lane at(int64_t i, Part part) const {
+    return load(data + i, part);
+  }
+};
+
+// Of a dtype that is tested for each pair: one branch beside the others' loads.
+class AnyGradients {
+  template <class Body>
+  HWY_INLINE auto with_gradients(Body&& body) const {
+    return with_element(column_.dtype, [&](auto type) NAMP_LANES {
+      return body(GradientsOf<typename decltype(type)::Type>(column_));
+    });
+  }
+
+ public:
+  explicit AnyGradients(Column column) : column_(column) {}
+
+  HWY_INLINE void ask(int64_t i) const {
+    with_gradients([&](auto gradients) NAMP_LANES { gradients.ask(i); });
+  }
+  HWY_INLINE LanePair pair_at(int64_t i) const {
+    return with_gradients([&](auto gradients) NAMP_LANES { return gradients.pair_at(i); });
+  }
+  template <class Part>
+  HWY_INLINE Lane at(int64_t i, Part part) const {
+    return with_gradients([&](auto gradients) NAMP_LANES { return gradients.at(i, part); });
+  }
+
+ private:
+  Column column_;
+};
 
 // Without remainders: float32, or rounded after each step.
 template <class T>

@@ -59,12 +59,12 @@ HWY_INLINE void put_copy(Lane p, Column copy, CopyStore how, const RandomHalves&
   });
 }
 
-template <int kStates, class Parameters, class States, class Gradient, class Rule>
+template <int kStates, class Parameters, class States, class Gradients, class Rule>
 HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
                              CopyStore how, const UpdateRandom& random) {
   // Copies, which stores of the loop cannot change.
   const UpdateConstants<Rule> c = constants;
-  const auto* gradient = static_cast<const Gradient*>(chunk.gradient.data);
+  const Gradients gradient(chunk.gradient);
   const Column copy = chunk.compute_copy;
   const bool draws = random.stochastic && (Parameters::kRounds || how == CopyStore::kStochastic);
   RandomHalves halves;
@@ -75,10 +75,10 @@ HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rul
   // Returns the parameters, which move by the directions.
   const auto begin_pair = [&](int64_t i, Direction& by_first, Direction& by_second) NAMP_LANES {
     parameter.ask(i);
-    prefetch(gradient + i);
+    gradient.ask(i);
     states.ask(i);
     LanePair p = parameter.pair_at(i);
-    const LanePair g = load_pair(gradient + i);
+    const LanePair g = gradient.pair_at(i);
     Lane first[NAMP_MAX_STATE_COLUMNS];
     Lane second[NAMP_MAX_STATE_COLUMNS];
     for (int k = 0; k < kStates; ++k) {
@@ -104,7 +104,7 @@ HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rul
     Lane s[NAMP_MAX_STATE_COLUMNS];
     for (int k = 0; k < kStates; ++k)
       s[k] = states.at(k, i, part);
-    update<kStates>(p, s, load(gradient + i, part), c);
+    update<kStates>(p, s, gradient.at(i, part), c);
     for (int k = 0; k < kStates; ++k)
       states.put(s[k], k, i, part);
     parameter.put(p, i, part);
