@@ -21,11 +21,15 @@
 #define NAMP_CPU_CODE_GEMM_SHAPES
 namespace namp {
 
-// A piece of the output. Fewer rows than kFewRows meet codes in registers. Rows of A in a piece, a
-// strip long, and the sixteen sums of each of its elements fit into the second cache.
+// Fewer rows than kFewRows meet codes in registers, in pieces of kCodeFlatColumns.
 inline constexpr int64_t kFewRows = 4;
+inline constexpr int64_t kCodeFlatColumns = 16;
+// With more rows, a piece's columns take turns: some are decoded a strip long, and beside them the
+// rows of a tile fit into the first cache. A strip of all rows, and the sixteen sums of each of the
+// piece's elements, fit into the second one.
 inline constexpr int64_t kCodePieceRows = 96;
-inline constexpr int64_t kCodePieceColumns = 16;
+inline constexpr int64_t kCodePieceColumns = 48;
+inline constexpr int64_t kCodeNearColumns = 12;
 // The rows of every target's tile divide this.
 inline constexpr int64_t kCodeRowBlock = 12;
 inline constexpr int64_t kCodePieceSums = kCodePieceRows * kCodePieceColumns * kCodeHalf;
@@ -98,11 +102,11 @@ HWY_NOINLINE void multiply_codes(const CodeProduct& product, int64_t row, int64_
 
 // AVX-512 has 32 registers of sixteen elements.
 inline constexpr int kFlatColumns = kLanes >= 16 ? 8 : 2;
-inline constexpr int kStripColumns = kLanes >= 16 ? 4 : 2;
-inline constexpr int kStripRows = kLanes >= 16 ? 6 : 2;
+inline constexpr int kStripColumns = kLanes >= 16 ? 6 : 2;
+inline constexpr int kStripRows = kLanes >= 16 ? 4 : 2;
 
-// Steps of columns that are decoded at a time: 16 KiB, which stay in the first cache.
-inline constexpr int64_t kStripSteps = 32;
+// Steps of near columns that are decoded at a time: 24 KiB.
+inline constexpr int64_t kStripSteps = 16;
 inline constexpr int64_t kStripRow = kStripSteps * kCodeStep;
 
 // Steps begin to end of some columns as float32. Columns that are not there are zeros.
@@ -173,20 +177,26 @@ HWY_NOINLINE void multiply_strip(const float* a, int64_t a_row, const float* str
 template <class Codes>
 void multiply_strips(const CodeProduct& product, int64_t row, int64_t rows, int64_t column,
                      int64_t columns, float* sums, float* out) {
-  float strip[kStripColumns * kStripRow];
-  const int64_t column_sums = rows * kStripColumns * kCodeHalf;
+  HWY_ALIGN float strips[kCodeNearColumns * kStripRow];
+  constexpr int64_t kRowSums = kStripColumns * kCodeHalf;
+  const int64_t column_sums = rows * kRowSums;
   std::fill_n(sums, divide_up(columns, kStripColumns) * column_sums, 0.0f);
   const CodedColumns<Codes> whole(*product.args, column);
   const int64_t steps = whole.steps + (whole.tail == 0 ? 0 : 1);
   for (int64_t begin = 0; begin < steps; begin += kStripSteps) {
     const int64_t end = std::min(steps, begin + kStripSteps);
     const float* a = product.a + row * product.padded + begin * kCodeStep;
-    for (int64_t c = 0; c < columns; c += kStripColumns) {
-      decode_strip(CodedColumns<Codes>(*product.args, column + c), columns - c, begin, end, strip);
-      float* to = sums + c / kStripColumns * column_sums;
+    for (int64_t near = 0; near < columns; near += kCodeNearColumns) {
+      const int64_t stop = std::min(columns, near + kCodeNearColumns);
+      for (int64_t c = near; c < stop; c += kStripColumns)
+        decode_strip(CodedColumns<Codes>(*product.args, column + c), columns - c, begin, end,
+                     strips + (c - near) * kStripRow);
+      // The columns take turns, while a tile's rows are in the first cache.
       const auto multiply = [&](auto tile, int64_t r) HWY_ATTR {
-        multiply_strip<decltype(tile)::value>(a + r * product.padded, product.padded, strip,
-                                              end - begin, to + r * kStripColumns * kCodeHalf);
+        float* to = sums + near / kStripColumns * column_sums + r * kRowSums;
+        for (int64_t c = near; c < stop; c += kStripColumns, to += column_sums)
+          multiply_strip<decltype(tile)::value>(a + r * product.padded, product.padded,
+                                                strips + (c - near) * kStripRow, end - begin, to);
       };
       int64_t r = 0;
       for (; r + kStripRows <= rows; r += kStripRows)
@@ -196,20 +206,19 @@ void multiply_strips(const CodeProduct& product, int64_t row, int64_t rows, int6
       if (r < rows) multiply(std::integral_constant<int, 1>(), r);
     }
   }
-  // Sixteen sums at once: some rows of the columns of a strip.
-  constexpr int64_t kTogether = kCodeHalf / kStripColumns;
+  // The sums of sixteen elements at once, row by row.
+  const int64_t elements = rows * kStripColumns;
   for (int64_t c = 0; c < columns; c += kStripColumns) {
     const float* from = sums + c / kStripColumns * column_sums;
-    const int64_t there = std::min<int64_t>(kStripColumns, columns - c);
-    for (int64_t r = 0; r < rows; r += kTogether) {
-      // Those of rows that are not there are of no use.
-      const int64_t first = std::max<int64_t>(0, std::min(r, rows - kTogether));
+    for (int64_t i = 0; i < elements; i += kCodeHalf) {
+      // At the end, some once more.
+      const int64_t first = std::max<int64_t>(0, std::min(i, elements - kCodeHalf));
       float totals[kCodeHalf];
-      sums_of(from + first * kStripColumns * kCodeHalf, totals);
-      for (int64_t i = 0; i < std::min(kTogether, rows - first); ++i) {
-        for (int64_t j = 0; j < there; ++j)
-          out[(first + i) * kCodePieceColumns + c + j] =
-              totals[i * kStripColumns + j] * whole.sum_scale(c + j);
+      sums_of(from + first * kCodeHalf, totals);
+      for (int64_t j = 0; j < std::min(kCodeHalf, elements - first); ++j) {
+        const int64_t r = (first + j) / kStripColumns;
+        const int64_t at = c + (first + j) % kStripColumns;
+        if (at < columns) out[r * kCodePieceColumns + at] = totals[j] * whole.sum_scale(at);
       }
     }
   }
@@ -282,13 +291,23 @@ namespace namp {
 NAMP_SIMD_TABLE(multiply_code_piece);
 NAMP_SIMD_TABLE(prepare_code_rows);
 
+// Of a piece. Narrow ones read A more often, but there is one for every thread.
+static int64_t code_piece_columns(int64_t m, int64_t n, int64_t down, int64_t workers) {
+  if (m < kFewRows) return kCodeFlatColumns;
+  int64_t columns = kCodePieceColumns;
+  while (columns > kCodeNearColumns && divide_up(n, columns) * down < 4 * workers)
+    columns /= 2;
+  return columns;
+}
+
 void CpuBackend::code_gemm(const namp_code_gemm_args& args, namp_stream stream) {
   const int64_t unit = args.group == 0 ? kCodeStep : args.group;
   const int64_t padded = (args.k + unit - 1) / unit * unit;
   const int64_t workers = threads_.count();
-  const int64_t across = (args.n - 1) / kCodePieceColumns + 1;
   const int64_t blocks = divide_up(args.m, kCodeRowBlock);
   const int64_t down = divide_up(args.m, kCodePieceRows);
+  const int64_t columns = code_piece_columns(args.m, args.n, down, workers);
+  const int64_t across = divide_up(args.n, columns);
   const int64_t piece_bytes =
       args.m < kFewRows ? 0 : kCodePieceSums * static_cast<int64_t>(sizeof(float));
   // Codes of 8 bits meet rows of whole steps where they are.
@@ -310,9 +329,8 @@ void CpuBackend::code_gemm(const namp_code_gemm_args& args, namp_stream stream) 
     for (int64_t piece = begin; piece < end; ++piece) {
       const int64_t row = blocks * (piece % down) / down * kCodeRowBlock;
       const int64_t last = std::min(args.m, blocks * (piece % down + 1) / down * kCodeRowBlock);
-      const int64_t column = piece / down * kCodePieceColumns;
-      multiply(product, row, last - row, column, std::min(kCodePieceColumns, args.n - column),
-               sums);
+      const int64_t column = piece / down * columns;
+      multiply(product, row, last - row, column, std::min(columns, args.n - column), sums);
     }
   });
 }
