@@ -198,6 +198,9 @@ TEST_P(CodeProductTest, OfEveryGroupAndShape) {
     check_codes(1, 133, 200, bits, group, NAMP_FLOAT32, NAMP_FLOAT32, false, 0);
     check_codes(70, 37, 100, bits, group, NAMP_BFLOAT16, NAMP_FLOAT16, true, 1);
     check_codes(0, 3, 40, bits, group, NAMP_FLOAT32, NAMP_FLOAT32, true, 0);
+    // One thread takes the columns by pieces of 48, several by fewer.
+    if (!device_.is_gpu())
+      check_codes(101, 103, 1100, bits, group, NAMP_FLOAT32, NAMP_FLOAT32, true, 1);
   }
 }
 
