@@ -24,11 +24,14 @@ int32_t plain_states(const UpdateChunk& chunk) {
 }
 
 // Whether there is a loop for a chunk's dtypes: those of float32 parameters, and of training in
-// bfloat16. Every combination would be hundreds of loops.
+// bfloat16. Every combination would be hundreds of loops. The baseline, which few machines run, has
+// the first alone.
+inline constexpr bool kBFloat16Loops = HWY_TARGET != HWY_SCALAR;
 bool has_loop(const UpdateChunk& chunk) {
   if (is_float8(chunk.gradient.dtype)) return false;
   if (chunk.parameter.dtype == NAMP_FLOAT32) return true;
-  return chunk.parameter.dtype == NAMP_BFLOAT16 && chunk.gradient.dtype == NAMP_BFLOAT16;
+  return kBFloat16Loops && chunk.parameter.dtype == NAMP_BFLOAT16 &&
+         chunk.gradient.dtype == NAMP_BFLOAT16;
 }
 
 // That loop.
@@ -37,25 +40,27 @@ void update_columns(const UpdateChunk& chunk, const UpdateConstants<Rule>& const
                     const UpdateRandom& random) {
   const auto with_states = [&](auto of) {
     using States = typename decltype(of)::Type;
-    using OfBFloat16 = GradientsOf<BFloat16>;
+    using OfBFloat16 [[maybe_unused]] = GradientsOf<BFloat16>;
     if (chunk.parameter.dtype == NAMP_FLOAT32) {
       const auto run = [&](auto gradients) {
         update_run<kStates, PlainParameters<float>, States, typename decltype(gradients)::Type>(
             chunk, constants, how, random);
       };
       // The loop that most steps take has one for each dtype.
-      if constexpr (std::is_same_v<States, PlainStates<kStates, float>>) {
+      if constexpr (kBFloat16Loops && std::is_same_v<States, PlainStates<kStates, float>>) {
         with_element(chunk.gradient.dtype, [&](auto type) {
           run(ElementType<GradientsOf<typename decltype(type)::Type>>{});
         });
       } else {
         run(ElementType<AnyGradients>{});
       }
-    } else if (chunk.remainder != nullptr) {
-      update_run<kStates, SplitParameters, States, OfBFloat16>(chunk, constants, how, random);
-    } else {
-      update_run<kStates, PlainParameters<BFloat16>, States, OfBFloat16>(chunk, constants, how,
-                                                                         random);
+    } else if constexpr (kBFloat16Loops) {
+      if (chunk.remainder != nullptr) {
+        update_run<kStates, SplitParameters, States, OfBFloat16>(chunk, constants, how, random);
+      } else {
+        update_run<kStates, PlainParameters<BFloat16>, States, OfBFloat16>(chunk, constants, how,
+                                                                           random);
+      }
     }
   };
   if constexpr (kStates > 0) {
