@@ -32,6 +32,16 @@ DynamicLibrary light_of(const DynamicLibrary& cublas) {
 #endif
 }
 
+// What an epilogue reads or writes beside A, B and C: null where it has none.
+const void* vector_of(const namp_gemm_args& args, LtEpilogue epilogue) {
+  if (epilogue == LtEpilogue::kRowSums) return args.row_sums;
+  return has_bias(epilogue) ? args.bias : nullptr;
+}
+const void* kept_of(const namp_gemm_args& args, LtEpilogue epilogue) {
+  if (epilogue == LtEpilogue::kGeluSlope) return args.activation_kept;
+  return has_kept(epilogue) ? args.pre_activation : nullptr;
+}
+
 }  // namespace
 
 bool CublasLtFunctions::bind(const DynamicLibrary& cublas) {
@@ -73,8 +83,12 @@ struct CublasLt::Call {
     set(kLtTransposeA, args.transpose_b != 0 ? kCublasOperationT : kCublasOperationN);
     set(kLtTransposeB, args.transpose_a != 0 ? kCublasOperationT : kCublasOperationN);
     set(kLtEpilogue, static_cast<int>(epilogue));
-    // Its alignment decides, too, what the heuristic may take.
-    set(kLtVector, epilogue == LtEpilogue::kBias ? args.bias : args.row_sums);
+    // Their alignment decides, too, what the heuristic may take.
+    if (const void* vector = vector_of(args, epilogue)) set(kLtVector, vector);
+    if (const void* kept = kept_of(args, epilogue)) {
+      set(kLtKept, kept);
+      set(kLtKeptRow, args.ldc);
+    }
     const auto layout = [&](Owned& of, int32_t dtype, int64_t rows, int64_t columns, int64_t ld) {
       CublasLtObject layout = nullptr;
       cublas.check(f.create_layout(&layout, cuda_type_of(dtype), static_cast<uint64_t>(rows),
@@ -120,7 +134,6 @@ CublasLt::Choice CublasLt::choose(const Call& call, const CublasFunctions& cubla
 bool CublasLt::multiply(const namp_gemm_args& args, LtEpilogue epilogue, int compute,
                         const CublasFunctions& cublas, const Where& where,
                         Backend::Workspace& workspace) {
-  const void* const vector = epilogue == LtEpilogue::kBias ? args.bias : args.row_sums;
   const Shape shape{args.m,
                     args.n,
                     args.k,
@@ -136,7 +149,8 @@ bool CublasLt::multiply(const namp_gemm_args& args, LtEpilogue epilogue, int com
                     alignment_of(args.a),
                     alignment_of(args.b),
                     alignment_of(args.c),
-                    alignment_of(vector)};
+                    alignment_of(vector_of(args, epilogue)),
+                    alignment_of(kept_of(args, epilogue))};
   auto known = choices_.find(shape);
   if (known != choices_.end() && !known->second.is_there) return false;
   const Call call(args, epilogue, compute, functions_, cublas);

@@ -1,4 +1,5 @@
-// cuBLASLt, which comes with cuBLAS: products that add a bias, or sum an operand, in the same launch.
+// cuBLASLt, which comes with cuBLAS: products that add a bias, sum an operand, or make a GELU or its
+// gradient in the same launch.
 #pragma once
 
 #include <array>
@@ -27,6 +28,8 @@ inline constexpr int kLtTransposeA = 3;  // attributes of a description
 inline constexpr int kLtTransposeB = 4;
 inline constexpr int kLtEpilogue = 7;
 inline constexpr int kLtVector = 8;          // the bias, or its gradient
+inline constexpr int kLtKept = 11;           // a GELU's argument
+inline constexpr int kLtKeptRow = 12;        // elements of it from a column to the next
 inline constexpr int kLtWorkspaceBytes = 1;  // attributes of a preference
 inline constexpr int kLtReductionSchemes = 3;
 inline constexpr int kLtAlignmentA = 5;
@@ -59,9 +62,20 @@ struct CublasLtFunctions {
   bool bind(const DynamicLibrary& cublas);
 };
 
-// What is done beside a product of rows: CUBLASLT_EPILOGUE_BIAS and _BGRADB of the columns that cuBLAS
-// counts by.
-enum class LtEpilogue : int { kBias = 4, kRowSums = 512 };
+// What is done beside a product of rows: CUBLASLT_EPILOGUE_BIAS, _GELU (of the tanh, which keeps a NaN),
+// _GELU_AUX that stores the argument, each with a bias or without, _DGELU and _BGRADB of the columns that
+// cuBLAS counts by. There is no _RELU: it need not keep a NaN, by which a scaler knows an overflow.
+enum class LtEpilogue : int {
+  kBias = 4,
+  kGelu = 32,
+  kGeluBias = 36,
+  kGeluKept = 160,
+  kGeluKeptBias = 164,
+  kGeluSlope = 192,
+  kRowSums = 512,
+};
+constexpr bool has_bias(LtEpilogue epilogue) { return (static_cast<int>(epilogue) & 4) != 0; }
+constexpr bool has_kept(LtEpilogue epilogue) { return (static_cast<int>(epilogue) & 128) != 0; }
 
 class CublasLt {
  public:
@@ -76,14 +90,15 @@ class CublasLt {
   void bind(const DynamicLibrary& cublas) { is_there_ = functions_.bind(cublas); }
   bool is_there() const { return is_there_; }
 
-  // C = alpha op(A) op(B) + beta C with args->bias, or beside args->row_sums, which are in C's dtype. One
+  // C = alpha op(A) op(B) + beta C, with what the epilogue names of args: bias, row_sums, pre_activation
+  // or activation_kept, all in C's dtype. One
   // product whose sizes fit 32 bits. False, and nothing done, where it has no algorithm for it. Which
   // it takes for a shape is asked once.
   bool multiply(const namp_gemm_args& args, LtEpilogue epilogue, int compute,
                 const CublasFunctions& cublas, const Where& where, Backend::Workspace& workspace);
 
  private:
-  using Shape = std::array<int64_t, 16>;
+  using Shape = std::array<int64_t, 17>;
   // Without algorithm where there is none.
   struct Choice {
     bool is_there = false;

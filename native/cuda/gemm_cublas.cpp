@@ -1,4 +1,6 @@
 // Products by cuBLAS, and launches for what it has no epilogue for.
+#include <optional>
+
 #include "activation_facts.h"
 #include "cuda/cuda_backend.h"
 
@@ -23,6 +25,24 @@ bool is_with_bias(const cuda::GemmArgs& gemm) {
       args.c_dtype != NAMP_FLOAT32 && is_gelu(args.activation) && args.pre_activation == nullptr;
   return args.bias != nullptr && gemm.bias_by_row == 0 && args.batch <= 1 && !unrounded &&
          (args.bias_dtype == args.c_dtype || args.c_dtype == NAMP_FLOAT32);
+}
+
+// The epilogue of a GELU or its gradient, where cuBLASLt may make it: of the tanh, in half precision, of
+// rows as it wants those of the argument.
+std::optional<cuda::LtEpilogue> gelu_epilogue(const cuda::GemmArgs& gemm) {
+  using cuda::LtEpilogue;
+  const namp_gemm_args& args = gemm.call;
+  const void* const kept =
+      args.activation_kept != nullptr ? args.activation_kept : args.pre_activation;
+  const bool is_it = args.activation == NAMP_ACTIVATION_GELU_TANH && args.batch <= 1 &&
+                     args.c_dtype != NAMP_FLOAT32;
+  const bool has_bias = args.bias != nullptr;
+  const bool fits = (kept == nullptr || (cuda::address(kept) % 16 == 0 && args.ldc % 8 == 0)) &&
+                    (!has_bias || (gemm.bias_by_row == 0 && args.bias_dtype == args.c_dtype));
+  if (!is_it || !fits) return std::nullopt;
+  if (args.activation_kept != nullptr) return LtEpilogue::kGeluSlope;
+  if (kept != nullptr) return has_bias ? LtEpilogue::kGeluKeptBias : LtEpilogue::kGeluKept;
+  return has_bias ? LtEpilogue::kGeluBias : LtEpilogue::kGelu;
 }
 
 bool is_followed(const namp_gemm_args& args) {
@@ -85,6 +105,11 @@ bool CudaBackend::multiply_by_cublas(const cuda::GemmArgs& gemm, namp_stream str
       return true;
     }
     sum(row_sums_of(args), stream);
+  }
+  if (has_light && capability_ >= cuda::kFusedGeluCapability) {
+    const auto epilogue = gelu_epilogue(gemm);
+    if (epilogue && cublas_.multiply_with(*epilogue, args, queue, stream, workspaces()))
+      return true;
   }
   if (has_light && is_with_bias(gemm) && multiply_with_bias(gemm, stream)) return true;
   const int64_t pack_blocks = cuda::result_pack_blocks(args);

@@ -39,6 +39,9 @@ constexpr int64_t blocks(int64_t count, int64_t per_block) {
 // The first compute capability whose tensor cores take what the files give them whose names end in
 // _sm80.
 inline constexpr int kTensorCapability = 80;
+// The first whose products by cuBLASLt make a GELU in the same launch, as llm.c has it by default: there
+// a pass over C is the longest beside its product. Not timed.
+inline constexpr int kFusedGeluCapability = 90;
 
 // ---- cast.cu ----
 

@@ -53,7 +53,8 @@ Launch read_launch(const Line& line, const std::string& kind) {
           {"batch", &launch.batch},
           {"operand_bytes", &launch.operand_bytes},
           {"result_bytes", &launch.result_bytes},
-          {"reads_result", &launch.reads_result}});
+          {"reads_result", &launch.reads_result},
+          {"kept", &launch.kept}});
     return launch;
   }
   if (kind != "kernel") {

@@ -17,7 +17,8 @@ struct Launch {
   double warp_instructions = 0, thread_instructions = 0;
   double matrix_instructions = 0, matrix_products = 0;
   double by_class[10] = {};
-  double m = 0, n = 0, k = 0, batch = 0, operand_bytes = 0, result_bytes = 0, reads_result = 0;
+  double m = 0, n = 0, k = 0, batch = 0, operand_bytes = 0, result_bytes = 0, reads_result = 0,
+         kept = 0;
   double bytes = 0;  // of a copy or a fill
 
   double asked() const { return loaded + stored + atomic; }

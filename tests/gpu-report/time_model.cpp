@@ -42,8 +42,9 @@ const char* LaunchTime::limit() const {
 
 double needed_bytes(const Launch& launch) {
   if (launch.kind == "product") {
-    return launch.batch * (launch.operand_bytes * (launch.m * launch.k + launch.k * launch.n) +
-                           launch.result_bytes * launch.m * launch.n * (1 + launch.reads_result));
+    return launch.batch *
+           (launch.operand_bytes * (launch.m * launch.k + launch.k * launch.n) +
+            launch.result_bytes * launch.m * launch.n * (1 + launch.reads_result + launch.kept));
   }
   if (launch.kind == "fill") return launch.bytes;
   if (launch.kind == "copy") return 2 * launch.bytes;

@@ -228,6 +228,7 @@ typedef struct nampemu_product {
   uint64_t operand_bytes, result_bytes; /* of an element */
   uint64_t reads_result;                /* 1: C is added to */
   uint64_t bias, sums;                  /* 1: with a bias; with the sums of B's columns */
+  uint64_t kept;                        /* 1: with a GELU's arguments, a matrix as large as C */
 } nampemu_product;
 /* Records it, if there is a record. Returns whether it need not be computed. */
 int nampemu_record_product(const nampemu_product* product);

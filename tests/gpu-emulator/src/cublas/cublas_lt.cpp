@@ -18,6 +18,8 @@ struct EmulatedLtDescription {
   int transb = CUBLAS_OP_N;
   int epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   const void* bias = nullptr;
+  void* aux = nullptr;
+  int64_t aux_leading = 0;
 };
 struct EmulatedLtLayout {
   int type;
@@ -70,6 +72,34 @@ nampemu::Matrix matrix(cublasLtMatrixLayout_t layout, const void* data) {
           0};
 }
 
+// The bits that epilogues have in common.
+bool has_bias(int epilogue) { return (epilogue & CUBLASLT_EPILOGUE_BIAS) != 0; }
+bool has_aux(int epilogue) { return (epilogue & 128) != 0; }
+bool needs_vector(int epilogue) {
+  return has_bias(epilogue) || epilogue == CUBLASLT_EPILOGUE_BGRADB;
+}
+bool is_known(int epilogue) {
+  switch (epilogue) {
+    case CUBLASLT_EPILOGUE_DEFAULT:
+    case CUBLASLT_EPILOGUE_BIAS:
+    case CUBLASLT_EPILOGUE_GELU:
+    case CUBLASLT_EPILOGUE_GELU_BIAS:
+    case CUBLASLT_EPILOGUE_GELU_AUX:
+    case CUBLASLT_EPILOGUE_GELU_AUX_BIAS:
+    case CUBLASLT_EPILOGUE_DGELU:
+    case CUBLASLT_EPILOGUE_BGRADB:
+      return true;
+    default:
+      return false;
+  }
+}
+// As documented: aligned to 16 bytes, columns of a multiple of 8 elements, no less than C's.
+bool is_aux_well_formed(cublasLtMatmulDesc_t description, const nampemu::Gemm& g) {
+  return !has_aux(description->epilogue) ||
+         (is_aligned(description->aux, 16) && description->aux != nullptr &&
+          description->aux_leading % 8 == 0 && description->aux_leading >= g.m);
+}
+
 // The product without its scalars; false where the shapes do not fit each other.
 bool describe(cublasLtMatmulDesc_t description, const nampemu::Matrix& a, const nampemu::Matrix& b,
               const nampemu::Matrix& c, nampemu::Gemm& g) {
@@ -83,8 +113,13 @@ bool describe(cublasLtMatmulDesc_t description, const nampemu::Matrix& a, const 
   g.n = c.columns;
   g.k = g.transa == CUBLAS_OP_N ? a.columns : a.rows;
   // A vector has the type of C.
-  if (description->epilogue == CUBLASLT_EPILOGUE_BIAS) g.bias = {description->bias, c.type};
-  if (description->epilogue == CUBLASLT_EPILOGUE_BGRADB) g.b_sums = {description->bias, c.type};
+  const int epilogue = description->epilogue;
+  if (has_bias(epilogue)) g.bias = {description->bias, c.type};
+  if (epilogue == CUBLASLT_EPILOGUE_BGRADB) g.b_sums = {description->bias, c.type};
+  if ((epilogue & CUBLASLT_EPILOGUE_GELU) != 0) g.gelu = nampemu::Gelu::kForward;
+  if (epilogue == CUBLASLT_EPILOGUE_DGELU) g.gelu = nampemu::Gelu::kSlope;
+  if (has_aux(epilogue))
+    g.kept = {description->aux, c.type, g.m, g.n, static_cast<int>(description->aux_leading), 0};
   return (g.transa == CUBLAS_OP_N ? a.rows : a.columns) == g.m &&
          (g.transb == CUBLAS_OP_N ? b.columns : b.rows) == g.n &&
          (g.transb == CUBLAS_OP_N ? b.rows : b.columns) == g.k;
@@ -136,6 +171,10 @@ NAMPEMU_API cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d
       return assign(description->epilogue, from, bytes);
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
       return assign(description->bias, from, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER:
+      return assign(description->aux, from, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD:
+      return assign(description->aux_leading, from, bytes);
     default:
       return CUBLAS_STATUS_INVALID_VALUE;
   }
@@ -194,7 +233,8 @@ NAMPEMU_API cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
   }
   const char* without = std::getenv("NAMPEMU_CUBLASLT_WITHOUT");  // an epilogue that it has not
   const bool has_epilogue =
-      without == nullptr || std::to_string(description->epilogue) != std::string(without);
+      is_known(description->epilogue) && is_aux_well_formed(description, g) &&
+      (without == nullptr || std::to_string(description->epilogue) != std::string(without));
   if (!nampemu::supported(g) || !has_epilogue || preference->workspace_bytes < kWorkspaceBytes ||
       g.compute == CUBLAS_COMPUTE_64F) {
     return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -229,8 +269,10 @@ NAMPEMU_API cublasStatus_t cublasLtMatmul(cublasLtHandle_t raw, cublasLtMatmulDe
       c != d || c_layout->leading != d_layout->leading) {
     return refuse("shapes that do not fit, or a C that is not D, which the stand-in lacks");
   }
-  if (description->epilogue != CUBLASLT_EPILOGUE_DEFAULT && description->bias == nullptr)
+  if (needs_vector(description->epilogue) && description->bias == nullptr)
     return refuse("an epilogue without its pointer");
+  if (!is_aux_well_formed(description, g))
+    return refuse("an auxiliary matrix that is missing, or not of 16 bytes and columns of 8");
   cublasLtMatmulAlgo_t chosen{};
   fill(chosen, description, g);
   if (algorithm == nullptr || std::memcmp(&chosen, algorithm, 6 * sizeof(uint64_t)) != 0)

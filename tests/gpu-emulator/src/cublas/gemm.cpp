@@ -2,6 +2,7 @@
 #include "cublas/gemm.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -78,6 +79,29 @@ bool check_memory(const Gemm& g, bool reads_c, const char* who) {
     if (reads_c && !read_columns(g.c, "C")) return false;
   }
   return true;
+}
+
+// Columns of a matrix that is read, or written.
+bool check_kept(const Gemm& g, const char* who) {
+  if (g.kept.data == nullptr) return true;
+  const std::string name = std::string(who) + ", auxiliary matrix";
+  const uint64_t bytes = static_cast<uint64_t>(g.m) * size_of(g.kept.type);
+  for (int j = 0; j < g.n; ++j) {
+    const uint64_t at =
+        g.kept.address(0) + static_cast<uint64_t>(j) * g.kept.leading * size_of(g.kept.type);
+    const int known = g.gelu == Gelu::kSlope ? nampemu_check_read(at, bytes, name.c_str())
+                                             : nampemu_check_write(at, bytes, name.c_str());
+    if (known == 0) return false;
+  }
+  return true;
+}
+
+// sqrt(2 / pi) (x + 0.044715 x^3), whose tanh makes the distribution.
+double gelu_argument(double x) { return 0.7978845608028654 * (x + 0.044715 * x * x * x); }
+double gelu(double x) { return 0.5 * x * (1 + std::tanh(gelu_argument(x))); }
+double gelu_slope(double x) {
+  const double t = std::tanh(gelu_argument(x));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x);
 }
 
 void* storage_of(const Vector& x) { return nampemu_storage(reinterpret_cast<uint64_t>(x.data)); }
@@ -164,7 +188,16 @@ void multiply(const Gemm& g, int batch, float alpha, float beta, bool reduces_in
       // beta of 0 reads nothing, so that a NaN there stays out.
       const float before = beta == 0 ? 0 : beta * read(c, at, g.c.type);
       const float bias = g.bias.data == nullptr ? 0 : read(storage_of(g.bias), i, g.bias.type);
-      write(c, at, g.c.type, alpha * sum[i * n + j] + before + bias);
+      float value = alpha * sum[i * n + j] + before + bias;
+      const uint64_t kept = j * static_cast<uint64_t>(g.kept.leading) + i;
+      if (g.gelu == Gelu::kForward) {
+        if (g.kept.data != nullptr) write(g.kept.storage(0), kept, g.kept.type, value);
+        value = static_cast<float>(gelu(static_cast<double>(value)));
+      } else if (g.gelu == Gelu::kSlope) {
+        const double argument = read(g.kept.storage(0), kept, g.kept.type);
+        value = static_cast<float>(value * gelu_slope(argument));
+      }
+      write(c, at, g.c.type, value);
     }
   }
 }
@@ -237,7 +270,8 @@ struct Product {
                                   size_of(g.c.type),
                                   number(reads_c),
                                   number(g.bias.data != nullptr),
-                                  number(g.b_sums.data != nullptr)};
+                                  number(g.b_sums.data != nullptr),
+                                  number(g.kept.data != nullptr)};
     return nampemu_record_product(&product) != 0;
   }
 
@@ -247,7 +281,7 @@ struct Product {
     const bool reads_c = wide ? beta_wide != 0 : beta != 0;
     if (record(reads_c)) return;
     if (!check_memory(g, reads_c, who) || !mark_result(g, who)) return;
-    if (!check_vectors(g, who) || !use_workspace()) return;
+    if (!check_vectors(g, who) || !check_kept(g, who) || !use_workspace()) return;
     const bool reduces_in_c =
         (handle.math_mode & CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION) == 0;
     for (int i = 0; i < g.batch; ++i) {

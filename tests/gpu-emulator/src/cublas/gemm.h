@@ -36,6 +36,10 @@ struct Vector {
   int type = 0;
 };
 
+// What becomes of an element of C before it is rounded: GELU of the tanh, or the element times its derivative at
+// the argument that is kept.
+enum class Gelu { kNone, kForward, kSlope };
+
 struct Gemm {
   int transa = 0, transb = 0;
   int m = 0, n = 0, k = 0;
@@ -46,6 +50,8 @@ struct Gemm {
   int compute = 0;
   Vector bias;    // a value for each row of C
   Vector b_sums;  // where the sums of op(B)'s columns go
+  Gelu gelu = Gelu::kNone;
+  Matrix kept;  // the arguments: written by kForward if it has data, read by kSlope
 };
 
 // Bytes of an element; 0 for a type that is not known.

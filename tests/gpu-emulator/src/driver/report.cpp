@@ -201,7 +201,8 @@ NAMPEMU_API int nampemu_record_product(const nampemu_product* product) {
                     {"result_bytes", p.result_bytes},
                     {"reads_result", p.reads_result},
                     {"bias", p.bias},
-                    {"sums", p.sums}});
+                    {"sums", p.sums},
+                    {"kept", p.kept}});
     return e.record.sampled_blocks() != 0 ? 1 : 0;
   });
 }
