@@ -16,8 +16,8 @@ internal sealed record GptShape(GptSize Size, int Vocabulary, int Batch, DType D
     /// <summary>Bytes of an element that operators of low precision read and write.</summary>
     public long ElementBytes => DType.SizeInBytes();
 
-    /// <summary>The model's options.</summary>
-    public GptOptions Options => Size.Options with { Vocabulary = Vocabulary };
+    /// <summary>The model's options, with GPT-2's own activation.</summary>
+    public GptOptions Options => Size.Options with { Vocabulary = Vocabulary, Activation = Activation.GeluTanh };
 
     /// <summary>
     /// A linear layer over all tokens: 2 operations for each weight and token, and the gradients' products twice that.
