@@ -115,7 +115,11 @@ void CudaBackend::multiply_by(cuda::ProductWay way, const cuda::GemmArgs& gemm,
   const cuda::GemmKernel* kernel = &cuda::kGemm;
   if (gemms != nullptr) {
     own.are_words = cuda::are_words(own) ? 1 : 0;
-    const bool wide = own.are_words != 0 && tiles(cuda::kWideTile) >= launcher_.multiprocessors();
+    // Large tiles where there are enough of them, and where their edges are not much more work.
+    const int64_t area =
+        (cuda::kWideTile / cuda::kNarrowTile) * (cuda::kWideTile / cuda::kNarrowTile);
+    const bool wide = own.are_words != 0 && tiles(cuda::kWideTile) >= launcher_.multiprocessors() &&
+                      tiles(cuda::kWideTile) * area * 2 <= tiles(cuda::kNarrowTile) * 3;
     kernel = &(wide ? gemms->wide : gemms->narrow)[args.transpose_a != 0][args.transpose_b != 0];
   }
   launch(kernel->kernel, tiles(kernel->tile), own, stream);

@@ -142,23 +142,23 @@ struct TileOfC {
 
   // Blocks that run at a time have neighbouring tiles, in groups of 8 rows of tiles: they share what
   // they read in the second-level cache.
-  NAMP_DEVICE TileOfC(int64_t m, int64_t n, int64_t task, int tile) {
+  NAMP_DEVICE TileOfC(int64_t m, int64_t n, int64_t task, int tile_rows, int tile_columns) {
     constexpr int64_t kGroup = 8;
-    const int64_t rows = blocks(m, tile);
-    const int64_t columns = blocks(n, tile);
+    const int64_t rows = blocks(m, tile_rows);
+    const int64_t columns = blocks(n, tile_columns);
     product = task / (rows * columns);
     const int64_t own = task - product * rows * columns;
     const int64_t group = own / (kGroup * columns);
     const int64_t left = rows - group * kGroup;
     const int64_t rows_of_group = left < kGroup ? left : kGroup;
     const int64_t in_group = own - group * kGroup * columns;
-    column = in_group / rows_of_group * tile;
-    row = (group * kGroup + in_group % rows_of_group) * tile;
+    column = in_group / rows_of_group * tile_columns;
+    row = (group * kGroup + in_group % rows_of_group) * tile_rows;
   }
 };
 
 // Where a thread is in the block, and its warp, of kRows and kColumns, in the tile.
-template <int kTile, int kRows, int kColumns>
+template <int kTileColumns, int kRows, int kColumns>
 struct TilePosition {
   int lane;
   int warp;
@@ -168,8 +168,8 @@ struct TilePosition {
   NAMP_DEVICE explicit TilePosition(int thread)
       : lane(thread % kWarp),
         warp(thread / kWarp),
-        row(warp / (kTile / kColumns) * kRows),
-        column(warp % (kTile / kColumns) * kColumns) {}
+        row(warp / (kTileColumns / kColumns) * kRows),
+        column(warp % (kTileColumns / kColumns) * kColumns) {}
 };
 
 }  // namespace namp::cuda
