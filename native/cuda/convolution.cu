@@ -270,6 +270,96 @@ row_windows_kernel(NAMP_GRID_CONSTANT const RowWindowsArgs args) {
   });
 }
 
+namespace {
+
+// The weight's tap of a phase's place, or -1.
+NAMP_DEVICE int tap_of(const GatherAxis& axis, int phase, int place) {
+  const auto& own = axis.of[phase];
+  const int tap = own.origin - place;  // of the phase: places go down by one
+  return tap >= 0 && tap < own.taps ? own.first_tap + tap * axis.weight_step : -1;
+}
+
+}  // namespace
+
+NAMP_KERNEL(kElementThreads) phase_weights_kernel(NAMP_GRID_CONSTANT const PhaseWeights args) {
+  const auto row_words = static_cast<uint32_t>(blocks(args.out_channels, kPack));
+  for_elements(args.words(), [&](int64_t i) {
+    const auto index = static_cast<uint32_t>(i);
+    const auto cut = [](uint32_t& rest, int32_t size) {
+      const uint32_t whole = rest / static_cast<uint32_t>(size);
+      const uint32_t own = rest - whole * static_cast<uint32_t>(size);
+      rest = whole;
+      return static_cast<int>(own);
+    };
+    uint32_t rest = index / row_words;
+    const int first = static_cast<int>(index - rest * row_words) * kPack;
+    const int place_w = args.top_w - cut(rest, args.taps_w);
+    const int place_h = args.top_h - cut(rest, args.taps_h);
+    const int channel = cut(rest, args.channels);
+    const int phase_w = cut(rest, args.w.phases);
+    const int tap_w = tap_of(args.w, phase_w, place_w);
+    const int tap_h = tap_of(args.h, static_cast<int>(rest), place_h);
+    const bool is_tap = tap_h >= 0 && tap_w >= 0;
+    const int taps = args.kernel_h * args.kernel_w;
+    const auto* const from = static_cast<const uint16_t*>(args.from);
+    uint32_t x[kPack];
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) {
+      const int64_t at =
+          (int64_t{first + j} * args.channels + channel) * taps + tap_h * args.kernel_w + tap_w;
+      x[j] = is_tap && first + j < args.out_channels ? load_global(from + at) : 0u;
+    }
+    store_words<0>(
+        static_cast<Words*>(args.to) + index,
+        make_words(x[0] | x[1] << 16, x[2] | x[3] << 16, x[4] | x[5] << 16, x[6] | x[7] << 16));
+  });
+}
+
+namespace {
+
+// Elements of a row beside each other, each second one a zero: kElements in an access.
+template <int kElements>
+NAMP_DEVICE void spread(const SpreadArgs& args) {
+  const auto row_parts = static_cast<uint32_t>(args.from_w * 2 / kElements);
+  const auto height = static_cast<uint32_t>(args.to_h);
+  for_elements(args.planes * args.to_h * row_parts, [&](int64_t i) {
+    const auto part = static_cast<uint32_t>(i);
+    const uint32_t row = part / row_parts;
+    const uint32_t plane = row / height;
+    const uint32_t y = row - plane * height;
+    const uint32_t own = y / static_cast<uint32_t>(args.step_h);
+    uint32_t x[kElements / 2] = {};
+    if (own * static_cast<uint32_t>(args.step_h) == y) {
+      const auto* const from = static_cast<const uint16_t*>(args.from) +
+                               (int64_t{plane} * args.from_h + own) * args.from_w +
+                               (part - row * row_parts) * static_cast<uint32_t>(kElements / 2);
+#pragma unroll
+      for (int j = 0; j < kElements / 2; ++j)
+        x[j] = load_global(from, j);
+    }
+    auto* const to = static_cast<uint16_t*>(args.to) + i * kElements;
+    if constexpr (kElements == 8) {
+      store_words<0>(reinterpret_cast<Words*>(to), make_words(x[0], x[1], x[2], x[3]));
+    } else if constexpr (kElements == 4) {
+      store_global(reinterpret_cast<uint64_t*>(to), x[0] | uint64_t{x[1]} << 32);
+    } else {
+      store_global(reinterpret_cast<uint32_t*>(to), x[0]);
+    }
+  });
+}
+
+}  // namespace
+
+NAMP_KERNEL(kElementThreads) spread_kernel(const SpreadArgs args) {
+  if (args.together == 8) {
+    spread<8>(args);
+  } else if (args.together == 4) {
+    spread<4>(args);
+  } else {
+    spread<2>(args);
+  }
+}
+
 NAMP_KERNEL(kElementThreads) convolution_weight_kernel(const ConvolutionWeightArgs args) {
   const auto channels = static_cast<uint32_t>(args.channels);
   const auto taps = static_cast<uint32_t>(args.taps);

@@ -114,6 +114,30 @@ struct GatherAxis {
   }
 };
 
+// Weights for the image's gradient with the rows of all phases, elements of two bytes: from [out_channels,
+// channels, kernel_h, kernel_w] to [phases of h, phases of w, channels, taps_h, taps_w, padded
+// out_channels]. The i-th of taps_h is at the place top_h - i, where a phase may have no tap: a zero.
+struct PhaseWeights {
+  const void* from;
+  void* to;
+  int32_t out_channels;
+  int32_t channels;
+  int32_t kernel_h;
+  int32_t kernel_w;
+  int32_t top_h;
+  int32_t top_w;
+  int32_t taps_h;
+  int32_t taps_w;
+  GatherAxis h;
+  GatherAxis w;
+
+  constexpr int64_t words() const {
+    return int64_t{h.phases} * w.phases * channels * taps_h * taps_w * blocks(out_channels, kPack);
+  }
+};
+inline constexpr Kernel<PhaseWeights> kPhaseWeights{"convolution", "phase_weights_kernel",
+                                                    kElementThreads};
+
 // From one position of the result to that a fixed number further on, over all images: of images, rows and
 // positions.
 struct Walk {
@@ -169,6 +193,13 @@ struct ConvolutionArgs {
   int32_t pitch;     // of b, from pixel to pixel
   int32_t images;
   int32_t kernel_w;
+  // Of what is made: columns of an image, and from a column or row of a phase to its next.
+  int32_t result_w;
+  int32_t step_h;
+  int32_t step_w;
+  // Where one tile has the rows of all phases, as many as there are, the products have one phase: rows are
+  // [step_h, step_w, channels] of the image, ldc and stride_c are of channels and images; else 1.
+  int32_t phases_of_rows;
   PixelWalk walk;  // the weight's gradient: by kWalk
 };
 inline constexpr int kWalk = 16;
@@ -216,6 +247,19 @@ inline constexpr TensorConvolutions kConvolutionBFloat16 =
 #undef NAMP_MIDDLE
 #undef NAMP_NARROW
 #undef NAMP_TENSOR_CONVOLUTIONS
+
+// Spreads planes: to[plane][y step_h][2 x] = from[plane][y][x], elements of two bytes, and zeros between.
+struct SpreadArgs {
+  const void* from;  // [planes, from_h, from_w]
+  void* to;          // [planes, to_h, 2 from_w]
+  int64_t planes;
+  int32_t from_h;
+  int32_t from_w;
+  int32_t to_h;
+  int32_t step_h;
+  int32_t together;  // elements of a row of to that lie in an aligned word: 8, 4 or 2
+};
+inline constexpr Kernel<SpreadArgs> kSpread{"convolution", "spread_kernel", kElementThreads};
 
 // Adds the parts of a weight's gradient in their order, and puts its channels first again.
 struct ConvolutionWeightArgs {

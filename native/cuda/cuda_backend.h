@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <span>
 
 #include "backend.h"
 #include "cuda/attention_kernels.h"
@@ -125,6 +126,7 @@ class CudaBackend final : public Backend {
                              namp_stream stream);
   void gather_weight_gradient(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
                               namp_stream stream);
+  bool spread_input_gradient(const namp_conv2d_args& args, namp_stream stream);
   bool multiply_positions(const namp_conv2d_args& args, namp_stream stream);
   // From sums [parts, output channels, taps, padded channels]; of windows, [parts, output channels,
   // kernel_h, padded channels].
@@ -138,13 +140,13 @@ class CudaBackend final : public Backend {
   void launch_copies(cuda::ChannelsLast first, cuda::ChannelsLast second, namp_stream stream);
   void launch_copies(const cuda::RowWindows& first, const cuda::RowWindows& second,
                      namp_stream stream);
-  template <size_t kCount>
-  void launch_gathered(const cuda::ConvolutionKernel (&kernels)[kCount],
+  void launch_gathered(std::span<const cuda::ConvolutionKernel> kernels,
                        const cuda::ConvolutionArgs& args, namp_stream stream);
   // Of images and weights that are copied as Copy: ChannelsLast or RowWindows.
   template <class Copy>
   void gather_output_of(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
                         Copy image, Copy weight, namp_stream stream);
+  // gathered_weight_gradient.cpp
   template <class Copy>
   void gather_weight_gradient_of(const cuda::TensorConvolutions& kernels,
                                  const namp_conv2d_args& args, Copy image, namp_stream stream);

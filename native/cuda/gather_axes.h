@@ -76,6 +76,34 @@ inline bool are_few(std::initializer_list<int64_t> sizes) {
   return most > 0;
 }
 
+// The same with the rows of all phases: a position for each of the first phase, and the places of all
+// phases' taps. of[0].origin is the place of the first.
+inline cuda::GatherAxis axis_of_all_phases(const cuda::GatherAxis& phased) {
+  cuda::GatherAxis axis = phased;
+  axis.result = phased.positions(0);
+  axis.weight_step = 1;
+  axis.phases = 1;
+  int32_t top = 0, bottom = 0;
+  bool any = false;
+  for (int32_t phase = 0; phase < phased.phases; ++phase) {
+    const auto& own = phased.of[phase];
+    if (own.taps == 0) continue;
+    top = any ? std::max(top, own.origin) : own.origin;
+    bottom = any ? std::min(bottom, own.origin - own.taps + 1) : own.origin - own.taps + 1;
+    any = true;
+  }
+  axis.of[0] = {any ? top - bottom + 1 : 0, 0, top};
+  return axis;
+}
+// Whether the image's gradient is made so: all phases' rows are no more than a tile has, and most of a tile
+// of each phase would be for nothing.
+inline bool has_rows_of_phases(const namp_conv2d_args& a) {
+  const int64_t phases = a.stride_h * a.stride_w;
+  return a.groups == 1 && phases > 1 && phases * a.in_channels <= cuda::kNarrowTile &&
+         a.dilation_h == 1 && a.dilation_w == 1 && a.kernel_h >= a.stride_h &&
+         a.kernel_w >= a.stride_w && a.in_h % a.stride_h == 0 && a.in_w % a.stride_w == 0;
+}
+
 // A kernel's row of taps as a window: of so few channels that a pixel with them is half a word, beginning at
 // whole words.
 inline bool has_windows(const namp_conv2d_args& a, const ConvolutionShape& s) {

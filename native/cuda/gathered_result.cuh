@@ -53,8 +53,8 @@ struct GatherColumn {
   }
 };
 
-// [m, columns of the phase] in [images, groups, m, positions of all phases]: where the pack of a lane is,
-// of any row.
+// [m, columns of the phase] in [images, groups, m, positions of all phases]; or, where rows have phases, as
+// ConvolutionArgs says: where the pack of a lane is, of any row.
 class GatheredResult {
  public:
   static constexpr bool kIsOfImages = true;
@@ -68,11 +68,11 @@ class GatheredResult {
     const GatherColumn column(args, task, static_cast<int>(first));
     const int64_t of_image = args.groups * call.stride_c;
     to_ = static_cast<uint16_t*>(call.c) + column.image * of_image + task.group * call.stride_c +
-          int64_t{task.phase_h + column.y * args.h.phases} * args.w.result + task.phase_w +
-          int64_t{column.x} * args.w.phases;
+          int64_t{task.phase_h + column.y * args.step_h} * args.result_w + task.phase_w +
+          int64_t{column.x} * args.step_w;
     const int width = task.width(args);
     const int height = args.h.positions(task.phase_h);
-    const bool dense = args.h.phases * args.w.phases == 1;
+    const bool dense = args.step_h * args.step_w == 1;
     const int in_image = width * height - (column.y * width + column.x);
     const auto at = reinterpret_cast<uintptr_t>(to_);
     if (dense && there_ == kPack && in_image >= kPack && at % 16 == 0 && call.ldc % 8 == 0) {
@@ -89,42 +89,50 @@ class GatheredResult {
 #pragma unroll
     for (int j = 0; j < kPack; ++j) {
       places_[j] = place;
-      place += static_cast<uint32_t>(args.w.phases);
+      place += static_cast<uint32_t>(args.step_w);
       if (++x < width) continue;
       x = 0;
-      place += static_cast<uint32_t>(args.h.phases * args.w.result - width * args.w.phases);
+      place += static_cast<uint32_t>(args.step_h * args.result_w - width * args.step_w);
       if (++y < height) continue;
       y = 0;
       place += static_cast<uint32_t>(of_image) -
-               static_cast<uint32_t>(height * args.h.phases * args.w.result);
+               static_cast<uint32_t>(height * args.step_h * args.result_w);
     }
   }
   NAMP_DEVICE bool is_there() const { return there_ > 0; }
-  NAMP_DEVICE bool is_whole() const { return together_ == kPack; }
-  NAMP_DEVICE uint16_t* row(const ConvolutionArgs& args, int64_t row) const {
-    return to_ + row * args.gemm.call.ldc;
-  }
+  // Whether elements lie beside each other in words or halves of them, in every row.
+  NAMP_DEVICE bool is_of_halves() const { return together_ > 1; }
   // Of the output, among those of all groups.
   NAMP_DEVICE int64_t channel(const ConvolutionArgs& args, int64_t row) const {
     return group_ * args.gemm.call.m + row;
   }
-  NAMP_DEVICE void put(const ConvolutionArgs& args, int64_t row, const Words& words) const {
-    uint16_t* const to = this->row(args, row);
-    if (is_whole()) {
+  NAMP_DEVICE uint16_t* row(const ConvolutionArgs& args, int64_t row) const {
+    if (args.phases_of_rows == 1) return to_ + row * args.gemm.call.ldc;
+    const int channels = static_cast<int>(args.gemm.call.m) / args.phases_of_rows;
+    const int phase = static_cast<int>(row) / channels;
+    const int phase_h = phase / args.step_w;
+    return to_ + (static_cast<int>(row) - phase * channels) * args.gemm.call.ldc +
+           phase_h * args.result_w + (phase - phase_h * args.step_w);
+  }
+  // Where is_of_halves.
+  NAMP_DEVICE void put_halves(uint16_t* to, const Words& words) const {
+    if (together_ == kPack) {
       store_words<0>(reinterpret_cast<Words*>(to), words);
       return;
     }
-    const uint32_t two[] = {words.x, words.y, words.z, words.w};
-    if (together_ == 4) {
-#pragma unroll
-      for (int j = 0; j < kPack; j += 4) {
-        if (j < there_) {
-          store_global(reinterpret_cast<uint64_t*>(to + places_[j]),
-                       two[j / 2] | uint64_t{two[j / 2 + 1]} << 32);
-        }
-      }
+    if (there_ > 0)
+      store_global(reinterpret_cast<uint64_t*>(to), words.x | uint64_t{words.y} << 32);
+    if (there_ > 4) {
+      store_global(reinterpret_cast<uint64_t*>(to + places_[4]), words.z | uint64_t{words.w} << 32);
+    }
+  }
+  NAMP_DEVICE void put(const ConvolutionArgs& args, int64_t row, const Words& words) const {
+    uint16_t* const to = this->row(args, row);
+    if (is_of_halves()) {
+      put_halves(to, words);
       return;
     }
+    const uint32_t two[] = {words.x, words.y, words.z, words.w};
 #pragma unroll
     for (int j = 0; j < kPack; ++j) {
       if (j < there_)

@@ -142,18 +142,22 @@ struct TileOfC {
 
   // Blocks that run at a time have neighbouring tiles, in groups of 8 rows of tiles: they share what
   // they read in the second-level cache.
+  // Tiles are counted in 32 bits.
   NAMP_DEVICE TileOfC(int64_t m, int64_t n, int64_t task, int tile_rows, int tile_columns) {
-    constexpr int64_t kGroup = 8;
-    const int64_t rows = blocks(m, tile_rows);
-    const int64_t columns = blocks(n, tile_columns);
-    product = task / (rows * columns);
-    const int64_t own = task - product * rows * columns;
-    const int64_t group = own / (kGroup * columns);
-    const int64_t left = rows - group * kGroup;
-    const int64_t rows_of_group = left < kGroup ? left : kGroup;
-    const int64_t in_group = own - group * kGroup * columns;
-    column = in_group / rows_of_group * tile_columns;
-    row = (group * kGroup + in_group % rows_of_group) * tile_rows;
+    constexpr uint32_t kGroup = 8;
+    const auto index = static_cast<uint32_t>(task);
+    const auto rows = static_cast<uint32_t>(blocks(m, tile_rows));
+    const auto columns = static_cast<uint32_t>(blocks(n, tile_columns));
+    const uint32_t of_product = index / (rows * columns);
+    const uint32_t own = index - of_product * (rows * columns);
+    const uint32_t group = own / (kGroup * columns);
+    const uint32_t left = rows - group * kGroup;
+    const uint32_t rows_of_group = left < kGroup ? left : kGroup;
+    const uint32_t in_group = own - group * kGroup * columns;
+    const uint32_t own_column = in_group / rows_of_group;
+    product = of_product;
+    column = int64_t{own_column} * tile_columns;
+    row = int64_t{group * kGroup + (in_group - own_column * rows_of_group)} * tile_rows;
   }
 };
 

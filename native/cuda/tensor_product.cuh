@@ -98,6 +98,14 @@ class PackWriter {
   NAMP_DEVICE Plain* plain_row(const Args& call, int64_t row) const {
     return static_cast<Plain*>(gemm_of(call).call.c) + result_.place(call, row, column_).at;
   }
+  NAMP_DEVICE void put_plain(Element* to, const Pack<kPack>& x) const {
+    store_words<0>(reinterpret_cast<Words*>(to), pack_halves<Pair>(x));
+  }
+  NAMP_DEVICE void put_plain(float* to, const Pack<kPack>& x) const {
+    RawPack<float, kPack> raw;
+    memcpy(&raw, &x, sizeof(raw));
+    store_aligned(raw, to);
+  }
   NAMP_DEVICE void put(const Args& call, int64_t row, Pack<kPack> x) const {
     const GemmArgs& gemm = gemm_of(call);
     const namp_gemm_args& args = gemm.call;
@@ -144,12 +152,15 @@ class PackWriter<Element, Pair, Operands, true> {
       : result_(call, tile, column) {
     const namp_gemm_args& args = gemm_of(call).call;
     is_plain_ =
-        result_.is_whole() && args.bias == nullptr && args.activation == NAMP_ACTIVATION_NONE;
+        result_.is_of_halves() && args.bias == nullptr && args.activation == NAMP_ACTIVATION_NONE;
   }
   NAMP_DEVICE bool is_there() const { return result_.is_there(); }
   NAMP_DEVICE bool is_plain() const { return is_plain_; }
   NAMP_DEVICE Plain* plain_row(const Args& call, int64_t row) const {
     return reinterpret_cast<Plain*>(result_.row(call, row));
+  }
+  NAMP_DEVICE void put_plain(Plain* to, const Pack<kPack>& x) const {
+    result_.put_halves(reinterpret_cast<uint16_t*>(to), pack_halves<Pair>(x));
   }
   NAMP_DEVICE void put(const Args& call, int64_t row, Pack<kPack> x) const {
     const namp_gemm_args& args = gemm_of(call).call;
@@ -301,8 +312,10 @@ class TensorProduct {
 #pragma unroll
         for (int i = 0; i < kWriteRows / kStep; ++i) {
           if (i * kStep >= rows_left) break;
-          put_plain(to, place(lane / kPacks, pack * 2) + i * kStep * kRowBytes,
-                    place(lane / kPacks, pack * 2 + 1) + i * kStep * kRowBytes);
+          Pack<kPack> x;
+          load_shared_floats(x.at, place(lane / kPacks, pack * 2) + i * kStep * kRowBytes);
+          load_shared_floats(x.at + 4, place(lane / kPacks, pack * 2 + 1) + i * kStep * kRowBytes);
+          writer.put_plain(to, x);
           to += kStep * args.ldc;
         }
         continue;
@@ -316,19 +329,6 @@ class TensorProduct {
         writer.put(call, row + i * kStep, x);
       }
     }
-  }
-
-  // A pack of sums as it is.
-  NAMP_DEVICE static void put_plain(float* to, uint32_t first, uint32_t second) {
-    auto* const words = reinterpret_cast<Words*>(to);
-    store_words<0>(words, load_shared_words(first));
-    store_words<1>(words, load_shared_words(second));
-  }
-  NAMP_DEVICE static void put_plain(Element* to, uint32_t first, uint32_t second) {
-    Pack<kPack> x;
-    load_shared_floats(x.at, first);
-    load_shared_floats(x.at + 4, second);
-    store_words<0>(reinterpret_cast<Words*>(to), pack_halves<Pair>(x));
   }
 };
 

@@ -92,6 +92,16 @@ TEST_P(GatheredConvolutionTest, EveryWayThroughTheTaps) {
       {2, 70, 6, 8, 24, 1, 1, 2, 2},
       {2, 24, 5, 12, 16, 1, 1, 1, 2},
       {2, 24, 8, 8, 20, 1, 1, 3, 2, 0, 0, 1, 1, 2},
+      // Few channels and strides, whose image's gradient has the rows of all phases: kernels of as many taps as
+      // strides, of more, and of two sizes; and what has not.
+      {2, 3, 10, 12, 20, 7, 7, 2, 2, 3, 3},
+      {3, 2, 9, 8, 9, 3, 5, 3, 4, 0, 1},
+      {2, 9, 6, 8, 8, 4, 2, 2, 1, 2, 0},
+      {2, 3, 8, 9, 8, 2, 3, 2, 2, 1, 0},
+      // One tap and a stride of two in a row: gradients that are spread by eight, four and two.
+      {2, 9, 5, 16, 8, 1, 1, 3, 2},
+      {1, 8, 4, 12, 24, 1, 1, 1, 2, 0, 0, 1, 1, 2},
+      {3, 16, 7, 6, 8, 1, 1, 2, 2},
       // Packs of positions that several images share.
       {9, 8, 1, 3, 8, 1, 2, 1, 1, 0, 1},
       {7, 8, 3, 2, 8, 2, 2, 2, 2, 1, 1},
@@ -205,15 +215,19 @@ TEST_P(GatheredConvolutionTest, TheTilesSizeDoesNotChangeABit) {
 
 // A copy of the operands, the product, and for the weight's gradient a sum of its parts: for any number
 // of images and groups, and without columns. A 1x1 kernel's image is its own columns, and its
-// gradient of the weight a product an image, as long as their sums are less than copies would be.
+// gradient of the weight a product an image, as long as their sums are less than copies would be; of
+// copies it is one product.
 TEST_P(GatheredConvolutionTest, LaunchesAreFew) {
   if (!device_.is_emulated()) GTEST_SKIP() << "only the emulated GPU counts";
   for (const int32_t dtype : dtypes_) {
     count({1, 8, 6, 5, 8, 3, 3, 1, 1, 1, 1}, dtype, 2, 2, 3);
     count({5, 12, 6, 5, 18, 3, 3, 2, 3, 1, 1, 1, 1, 6}, dtype, 2, 2, 3);
     count({3, 8, 6, 5, 8, 1, 1, 2, 2}, dtype, 2, 2, 2);
+    count({3, 8, 6, 6, 8, 1, 1, 2, 2}, dtype, 2, 3, 2);
+    count({3, 8, 8, 8, 8, 1, 1, 2, 2}, dtype, 2, 2, 2);
     count({3, 3, 6, 5, 8, 3, 3, 2, 2}, dtype, 2, 2, 4);
-    count({2, 8, 6, 4, 8, 1, 1}, dtype, 1, 1, 3);
+    count({3, 3, 6, 4, 8, 3, 3, 2, 2}, dtype, 2, 3, 4);  // and weights for all phases
+    count({2, 8, 6, 4, 8, 1, 1}, dtype, 1, 1, 2);
     count({2, 40, 6, 4, 72, 1, 1}, dtype, 1, 1, 2);
     count({2, 80, 6, 4, 144, 1, 1, 1, 1, 0, 0, 1, 1, 2}, dtype, 2, 2, 3);
     count({2, 80, 6, 5, 144, 1, 1, 1, 1, 0, 0, 1, 1, 2}, dtype, 2, 2, 3);  // rows of no whole words
