@@ -85,6 +85,7 @@ class Backend {
       kLibrary,   // one that it calls
       kPadded,    // operands of a product whose rows begin at odd places
       kTrial,     // what a product writes while it is measured
+      kDense,     // a result that is to be spread
     };
     virtual ~Workspace() = default;
     virtual void* reserve(int64_t bytes, namp_stream stream, User user) = 0;

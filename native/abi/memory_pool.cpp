@@ -265,7 +265,7 @@ void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream, User user) {
 
 void PoolWorkspace::release(namp_stream stream) {
   for (const User user :
-       {User::kOperator, User::kSums, User::kLibrary, User::kPadded, User::kTrial}) {
+       {User::kOperator, User::kSums, User::kLibrary, User::kPadded, User::kTrial, User::kDense}) {
     const auto found = pieces_.find({stream, user});
     if (found == pieces_.end()) continue;
     if (found->second.pointer != nullptr) pool_.free(found->second.pointer, stream);

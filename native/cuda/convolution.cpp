@@ -175,6 +175,11 @@ void CudaBackend::weight_gradient_of_columns(const namp_conv2d_args& args, namp_
       g.ldc = s.taps;
       g.stride_c = weights;
       if (count > 0) gemm(g, stream);
+      if (is_product && args.groups == 1 && count > 0 && count == args.batch) {
+        sum_weight_gradient(args, static_cast<const float*>(g.c), count, s.in_channels, false,
+                            stream);
+        return;
+      }
       const bool last = first + images >= args.batch;
       namp_sum_args more = sum_of(sums, NAMP_FLOAT32, products, NAMP_FLOAT32, count, weights, 1);
       more.accumulate = first > 0 ? 1 : 0;

@@ -68,15 +68,16 @@ struct ChannelsLastTask {
   int all_words;
   int group_words;
 
-  NAMP_DEVICE ChannelsLastTask(const ChannelsLast& t, int64_t task) {
+  NAMP_DEVICE ChannelsLastTask(const ChannelsLast& t, int64_t task, int pixels) {
     all_words = static_cast<int>(t.words());
     group_words = static_cast<int>(blocks(t.channels, kPack));
-    const int64_t word_tiles = blocks(all_words, kChannelsLastWords);
-    const int64_t pixels = word_tiles == 1 ? task : task / word_tiles;
-    first_word = static_cast<int>(task - pixels * word_tiles) * kChannelsLastWords;
-    first_pixel = pixels * kChannelsLastPixels;
+    const auto word_tiles = static_cast<uint32_t>(blocks(all_words, kChannelsLastWords));
+    const auto index = static_cast<uint32_t>(task);
+    const uint32_t first = word_tiles == 1 ? index : index / word_tiles;
+    first_word = static_cast<int>(index - first * word_tiles) * kChannelsLastWords;
+    first_pixel = int64_t{first} * pixels;
     const int64_t left = t.images * t.plane - first_pixel;
-    pixels_left = left < kChannelsLastPixels ? static_cast<int>(left) : kChannelsLastPixels;
+    pixels_left = left < pixels ? static_cast<int>(left) : pixels;
   }
   // The first channel of a pixel.
   NAMP_DEVICE const uint16_t* pixel(const ChannelsLast& t, int own) const {
@@ -102,107 +103,287 @@ struct ChannelsLastTask {
   }
 };
 
-// The first channels of kPack, one plane after the other, of one pixel or two beside each other; zeros
-// behind them.
-template <class Pixels>
-NAMP_DEVICE void load_channels(Pixels (&x)[kPack], const uint16_t* from, int64_t plane, int there) {
+// Pixels beside each other of a channel, two in a register; one alone in its lower half.
+template <int kPixels>
+struct ChannelPixels {
+  uint32_t two[(kPixels + 1) / 2] = {};
+
+  NAMP_DEVICE void load(const uint16_t* from) {
+    if constexpr (kPixels == 8) {
+      const Words words = load_words<0>(reinterpret_cast<const Words*>(from));
+      two[0] = words.x;
+      two[1] = words.y;
+      two[2] = words.z;
+      two[3] = words.w;
+    } else if constexpr (kPixels == 4) {
+      const uint64_t both = load_global(reinterpret_cast<const uint64_t*>(from));
+      two[0] = static_cast<uint32_t>(both);
+      two[1] = static_cast<uint32_t>(both >> 32);
+    } else {
+      two[0] = load_global(from);
+    }
+  }
+};
+
+// The first channels of kPack, one plane after the other; zeros behind them.
+template <int kPixels>
+NAMP_DEVICE void load_channels(ChannelPixels<kPixels> (&x)[kPack], const uint16_t* from,
+                               int64_t plane, int there) {
   if (there >= kPack) {
 #pragma unroll
     for (int j = 0; j < kPack; ++j)
-      x[j] = load_global(reinterpret_cast<const Pixels*>(from + j * plane));
+      x[j].load(from + j * plane);
   } else {
 #pragma unroll
-    for (int j = 0; j < kPack; ++j)
-      x[j] = j < there ? load_global(reinterpret_cast<const Pixels*>(from + j * plane)) : Pixels{0};
+    for (int j = 0; j < kPack; ++j) {
+      if (j < there) x[j].load(from + j * plane);
+    }
   }
+}
+
+// The channels of one of two pixels, as a word. halves: join_halves.
+template <int kPixels>
+NAMP_DEVICE Words word_of(const ChannelPixels<kPixels> (&x)[kPack], int two, uint32_t halves) {
+  const auto join = [&](int j) { return join_halves(x[j].two[two], x[j + 1].two[two], halves); };
+  return make_words(join(0), join(2), join(4), join(6));
+}
+constexpr uint32_t kLower = 0x5410;
+constexpr uint32_t kUpper = 0x7632;
+
+// Pixels of kLoaded that lie beside each other, all or every second: a thread has eight channels of them,
+// and its neighbours the next channels, so that both sides are read and written in whole sectors.
+template <int kLoaded, int kStep>
+NAMP_DEVICE void move_pixels(const ChannelsLast& t, int64_t task) {
+  constexpr int kTaken = kLoaded / kStep;
+  const ChannelsLastTask own(t, task, kChannelsLastGroups * kTaken);
+  const int thread = thread_index();
+  const int pixel = thread / kChannelsLastWords * kTaken;
+  const int word = own.first_word + thread % kChannelsLastWords;
+  if (pixel >= own.pixels_left || word >= own.all_words) return;
+  const auto channels = own.channels(t, word);
+  ChannelPixels<kLoaded> x[kPack];
+  load_channels(x, own.pixel(t, pixel) + channels.offset, t.from_plane, channels.there);
+  auto* to = static_cast<Words*>(t.to) + (own.first_pixel + pixel) * own.all_words + word;
+#pragma unroll
+  for (int i = 0; i < kTaken; ++i) {
+    store_words<0>(to, word_of(x, i * kStep / 2, i * kStep % 2 == 0 ? kLower : kUpper));
+    to += own.all_words;
+  }
+}
+
+// Single pixels go through shared memory, for both sides are to be read and written along memory: a thread
+// reads 8 channels of a pixel, whose neighbours its neighbours read, and writes a word beside its
+// neighbours'.
+NAMP_DEVICE void move_single_pixels(const ChannelsLast& t, int64_t task, uint32_t base) {
+  constexpr int kPitch = kChannelsLastWords * static_cast<int>(sizeof(Words));
+  static_assert(kChannelsLastWords == 8, "the order of words repeats after as many pixels");
+  const ChannelsLastTask own(t, task, kChannelsLastPixels);
+  const int thread = thread_index();
+  // The eight words of eight pixels that a quarter of a warp writes at once are in different banks.
+  const auto place = [&](int pixel, int word) {
+    return base + static_cast<uint32_t>(pixel * kPitch +
+                                        (word ^ pixel % 8) * static_cast<int>(sizeof(Words)));
+  };
+  const int read_pixel = thread % kChannelsLastPixels;
+  const uint16_t* const first = own.pixel(t, read_pixel);
+#pragma unroll 1
+  for (int word = thread / kChannelsLastPixels; word < kChannelsLastWords;
+       word += kElementThreads / kChannelsLastPixels) {
+    const auto channels = own.channels(t, own.first_word + word);
+    ChannelPixels<1> x[kPack];
+    load_channels(x, first + channels.offset, t.from_plane,
+                  read_pixel < own.pixels_left ? channels.there : 0);
+    store_shared_words(place(read_pixel, word), word_of(x, 0, kLower));
+  }
+  barrier();
+  constexpr int kStep = kElementThreads / kChannelsLastWords;
+  const int own_word = thread % kChannelsLastWords;
+  const int word = own.first_word + own_word;
+  auto* const to = static_cast<Words*>(t.to) + own.first_pixel * own.all_words + word;
+#pragma unroll
+  for (int i = 0; i < kChannelsLastPixels / kStep; ++i) {
+    const int pixel = thread / kChannelsLastWords + i * kStep;
+    if (pixel >= own.pixels_left || word >= own.all_words) continue;
+    store_words<0>(to + pixel * own.all_words, load_shared_words(place(pixel, own_word)));
+  }
+  barrier();  // the memory is free
 }
 
 }  // namespace
 
-// Through shared memory, for both sides are to be read and written along memory: a thread reads 8
-// channels of a pixel, whose neighbours its neighbours read, and writes a word beside its neighbours'.
-// Where two pixels lie in 4 bytes, it reads both at once.
 NAMP_KERNEL(kElementThreads)
 channels_last_kernel(NAMP_GRID_CONSTANT const ChannelsLastArgs args) {
-  constexpr int kPitch = kChannelsLastWords * static_cast<int>(sizeof(Words));
-  static_assert(kChannelsLastWords == 8, "the order of words repeats after as many pixels");
-  alignas(128) __shared__ unsigned char memory[kChannelsLastPixels * kPitch];
+  alignas(128)
+      __shared__ unsigned char memory[kChannelsLastPixels * kChannelsLastWords * sizeof(Words)];
   const uint32_t base = shared_address(memory);
   const int64_t first_tasks = channels_last_tasks(args.tensors[0]);
   const int64_t tasks = first_tasks + channels_last_tasks(args.tensors[1]);
-  const int thread = thread_index();
   for (int64_t task = block_index(); task < tasks; task += block_count()) {
     const bool second = task >= first_tasks;
     const ChannelsLast& t = args.tensors[second ? 1 : 0];
-    const ChannelsLastTask own(t, second ? task - first_tasks : task);
-    const bool has_pairs = t.step == 1 && t.row_step == t.width && t.plane % 2 == 0 &&
-                           t.from_plane % 2 == 0 && reinterpret_cast<uintptr_t>(t.from) % 4 == 0;
-    // The eight words of eight pixels, or of every second one, that a quarter of a warp writes at once are
-    // in different banks.
-    const int shift = has_pairs ? 1 : 0;
-    const auto place = [&](int pixel, int word) {
-      const int order = (pixel >> shift) % 8;
-      return base + static_cast<uint32_t>(pixel * kPitch +
-                                          (word ^ order) * static_cast<int>(sizeof(Words)));
-    };
-    if (has_pairs) {
-      constexpr int kPairs = kChannelsLastPixels / 2;
-      static_assert(kPairs * kChannelsLastWords == kElementThreads);
-      const int pixel = thread % kPairs * 2;
-      const int word = thread / kPairs;
-      const auto channels = own.channels(t, own.first_word + word);
-      uint32_t x[kPack];
-      load_channels(x, own.pixel(t, pixel) + channels.offset, t.from_plane,
-                    pixel < own.pixels_left ? channels.there : 0);
-      const auto half = [&](int j, uint32_t which) { return join_halves(x[j], x[j + 1], which); };
-      store_shared_words(place(pixel, word), make_words(half(0, 0x5410), half(2, 0x5410),
-                                                        half(4, 0x5410), half(6, 0x5410)));
-      store_shared_words(place(pixel + 1, word), make_words(half(0, 0x7632), half(2, 0x7632),
-                                                            half(4, 0x7632), half(6, 0x7632)));
+    const int64_t own = second ? task - first_tasks : task;
+    if (t.at_once == 8) {
+      move_pixels<8, 1>(t, own);
+    } else if (t.at_once == 4 && t.step == 1) {
+      move_pixels<4, 1>(t, own);
+    } else if (t.at_once == 4) {
+      move_pixels<8, 2>(t, own);
+    } else if (t.at_once == 2) {
+      move_pixels<4, 2>(t, own);
     } else {
-      const int pixel = thread % kChannelsLastPixels;
-      const uint16_t* const first = own.pixel(t, pixel);
-#pragma unroll 1
-      for (int word = thread / kChannelsLastPixels; word < kChannelsLastWords;
-           word += kElementThreads / kChannelsLastPixels) {
-        const auto channels = own.channels(t, own.first_word + word);
-        uint16_t x[kPack];
-        load_channels(x, first + channels.offset, t.from_plane,
-                      pixel < own.pixels_left ? channels.there : 0);
-        const auto both = [&](int j) { return x[j] | uint32_t{x[j + 1]} << 16; };
-        store_shared_words(place(pixel, word), make_words(both(0), both(2), both(4), both(6)));
+      move_single_pixels(t, own, base);
+    }
+  }
+}
+
+NAMP_KERNEL(kElementThreads)
+row_windows_kernel(NAMP_GRID_CONSTANT const RowWindowsArgs args) {
+  const int64_t first_words = args.tensors[0].words();
+  for_elements(first_words + args.tensors[1].words(), [&](int64_t i) {
+    const bool second = i >= first_words;
+    const RowWindows& t = args.tensors[second ? 1 : 0];
+    const auto index = static_cast<uint32_t>(second ? i - first_words : i);
+    const auto row_words = static_cast<uint32_t>(t.pixels / 2);
+    const uint32_t row = index / row_words;
+    const uint32_t image = row / static_cast<uint32_t>(t.height);
+    const int x = static_cast<int>(index - row * row_words) * 2 - t.left;
+    const int64_t plane = int64_t{t.height} * t.width;
+    const auto* const from = static_cast<const uint16_t*>(t.from) +
+                             int64_t{image} * t.channels * plane +
+                             int64_t{row - image * static_cast<uint32_t>(t.height)} * t.width;
+    uint16_t halves[2][kWindowChannels];
+#pragma unroll
+    for (int pixel = 0; pixel < 2; ++pixel) {
+      const bool inside = static_cast<uint32_t>(x + pixel) < static_cast<uint32_t>(t.width);
+#pragma unroll
+      for (int channel = 0; channel < kWindowChannels; ++channel) {
+        halves[pixel][channel] = inside && channel < t.channels
+                                     ? load_global(from + channel * plane + (x + pixel))
+                                     : uint16_t{0};
       }
     }
-    barrier();
-    constexpr int kStep = kElementThreads / kChannelsLastWords;
-    const int own_word = thread % kChannelsLastWords;
-    const int word = own.first_word + own_word;
-    auto* const to = static_cast<Words*>(t.to) + own.first_pixel * own.all_words + word;
+    const auto both = [&](int pixel, int channel) {
+      return halves[pixel][channel] | uint32_t{halves[pixel][channel + 1]} << 16;
+    };
+    store_words<0>(static_cast<Words*>(t.to) + index,
+                   make_words(both(0, 0), both(0, 2), both(1, 0), both(1, 2)));
+  });
+}
+
+namespace {
+
+// The weight's tap of a phase's place, or -1.
+NAMP_DEVICE int tap_of(const GatherAxis& axis, int phase, int place) {
+  const auto& own = axis.of[phase];
+  const int tap = own.origin - place;  // of the phase: places go down by one
+  return tap >= 0 && tap < own.taps ? own.first_tap + tap * axis.weight_step : -1;
+}
+
+}  // namespace
+
+NAMP_KERNEL(kElementThreads) phase_weights_kernel(NAMP_GRID_CONSTANT const PhaseWeights args) {
+  const auto row_words = static_cast<uint32_t>(blocks(args.out_channels, kPack));
+  for_elements(args.words(), [&](int64_t i) {
+    const auto index = static_cast<uint32_t>(i);
+    const auto cut = [](uint32_t& rest, int32_t size) {
+      const uint32_t whole = rest / static_cast<uint32_t>(size);
+      const uint32_t own = rest - whole * static_cast<uint32_t>(size);
+      rest = whole;
+      return static_cast<int>(own);
+    };
+    uint32_t rest = index / row_words;
+    const int first = static_cast<int>(index - rest * row_words) * kPack;
+    const int place_w = args.top_w - cut(rest, args.taps_w);
+    const int place_h = args.top_h - cut(rest, args.taps_h);
+    const int channel = cut(rest, args.channels);
+    const int phase_w = cut(rest, args.w.phases);
+    const int tap_w = tap_of(args.w, phase_w, place_w);
+    const int tap_h = tap_of(args.h, static_cast<int>(rest), place_h);
+    const bool is_tap = tap_h >= 0 && tap_w >= 0;
+    const int taps = args.kernel_h * args.kernel_w;
+    const auto* const from = static_cast<const uint16_t*>(args.from);
+    uint32_t x[kPack];
 #pragma unroll
-    for (int i = 0; i < kChannelsLastPixels / kStep; ++i) {
-      const int pixel = thread / kChannelsLastWords + i * kStep;
-      if (pixel >= own.pixels_left || word >= own.all_words) continue;
-      store_words<0>(to + pixel * own.all_words, load_shared_words(place(pixel, own_word)));
+    for (int j = 0; j < kPack; ++j) {
+      const int64_t at =
+          (int64_t{first + j} * args.channels + channel) * taps + tap_h * args.kernel_w + tap_w;
+      x[j] = is_tap && first + j < args.out_channels ? load_global(from + at) : 0u;
     }
-    barrier();  // the memory is free
+    store_words<0>(
+        static_cast<Words*>(args.to) + index,
+        make_words(x[0] | x[1] << 16, x[2] | x[3] << 16, x[4] | x[5] << 16, x[6] | x[7] << 16));
+  });
+}
+
+namespace {
+
+// Elements of a row beside each other, each second one a zero: kElements in an access.
+template <int kElements>
+NAMP_DEVICE void spread(const SpreadArgs& args) {
+  const auto row_parts = static_cast<uint32_t>(args.from_w * 2 / kElements);
+  const auto height = static_cast<uint32_t>(args.to_h);
+  for_elements(args.planes * args.to_h * row_parts, [&](int64_t i) {
+    const auto part = static_cast<uint32_t>(i);
+    const uint32_t row = part / row_parts;
+    const uint32_t plane = row / height;
+    const uint32_t y = row - plane * height;
+    const uint32_t own = y / static_cast<uint32_t>(args.step_h);
+    uint32_t x[kElements / 2] = {};
+    if (own * static_cast<uint32_t>(args.step_h) == y) {
+      const auto* const from = static_cast<const uint16_t*>(args.from) +
+                               (int64_t{plane} * args.from_h + own) * args.from_w +
+                               (part - row * row_parts) * static_cast<uint32_t>(kElements / 2);
+#pragma unroll
+      for (int j = 0; j < kElements / 2; ++j)
+        x[j] = load_global(from, j);
+    }
+    auto* const to = static_cast<uint16_t*>(args.to) + i * kElements;
+    if constexpr (kElements == 8) {
+      store_words<0>(reinterpret_cast<Words*>(to), make_words(x[0], x[1], x[2], x[3]));
+    } else if constexpr (kElements == 4) {
+      store_global(reinterpret_cast<uint64_t*>(to), x[0] | uint64_t{x[1]} << 32);
+    } else {
+      store_global(reinterpret_cast<uint32_t*>(to), x[0]);
+    }
+  });
+}
+
+}  // namespace
+
+NAMP_KERNEL(kElementThreads) spread_kernel(const SpreadArgs args) {
+  if (args.together == 8) {
+    spread<8>(args);
+  } else if (args.together == 4) {
+    spread<4>(args);
+  } else {
+    spread<2>(args);
   }
 }
 
 NAMP_KERNEL(kElementThreads) convolution_weight_kernel(const ConvolutionWeightArgs args) {
   const auto channels = static_cast<uint32_t>(args.channels);
   const auto taps = static_cast<uint32_t>(args.taps);
-  const int64_t of_part = args.rows * args.taps * args.padded;
+  const auto together = static_cast<uint32_t>(args.taps_together);
+  const int64_t of_part = args.rows * (args.taps / args.taps_together) * args.padded;
   // Neighbours read neighbouring sums, of which there are more than are written.
   for_elements(args.rows * args.taps * args.channels, [&](int64_t i) {
     const auto element = static_cast<uint32_t>(i);
-    const uint32_t line = element / channels;
+    uint32_t line = element / channels;  // of taps
     const uint32_t channel = element - line * channels;
     const uint32_t row = line / taps;
     const uint32_t tap = line - row * taps;
-    const float* const from = args.sums + int64_t{line} * args.padded + channel;
+    uint32_t column = channel;
+    if (together > 1) {
+      column += line % together * kWindowChannels;
+      line /= together;
+    }
+    const float* from = args.sums + int64_t{line} * args.padded + column;
     float sum = 0.0f;
-    for (int64_t part = 0; part < args.parts; ++part)
-      sum += load(from + part * of_part);
+#pragma unroll 4
+    for (int part = 0; part < static_cast<int>(args.parts); ++part) {
+      sum += load(from);
+      from += of_part;
+    }
     store_as(sum, args.weight, args.dtype, (int64_t{row} * channels + channel) * taps + tap);
   });
 }

@@ -5,6 +5,6 @@
 
 namespace namp::cuda {
 
-NAMP_CONVOLUTIONS(bfloat16, BFloat16, BFloat16Pair, 2, 4, true)
+NAMP_CONVOLUTIONS(bfloat16, BFloat16, BFloat16Pair, 2, 3, 4, true)
 
 }  // namespace namp::cuda

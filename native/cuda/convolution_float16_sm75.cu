@@ -5,6 +5,6 @@
 
 namespace namp::cuda {
 
-NAMP_CONVOLUTIONS(float16_sm75, Float16, Float16Pair, 1, 3, false)
+NAMP_CONVOLUTIONS(float16_sm75, Float16, Float16Pair, 1, 2, 3, false)
 
 }  // namespace namp::cuda

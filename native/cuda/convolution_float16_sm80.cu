@@ -5,6 +5,6 @@
 
 namespace namp::cuda {
 
-NAMP_CONVOLUTIONS(float16, Float16, Float16Pair, 2, 4, true)
+NAMP_CONVOLUTIONS(float16, Float16, Float16Pair, 2, 3, 4, true)
 
 }  // namespace namp::cuda

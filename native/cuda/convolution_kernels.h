@@ -41,16 +41,23 @@ struct ChannelsLast {
   int32_t width;
   int32_t groups;
   int32_t channels;  // of a group
+  int32_t at_once;   // pixels_at_once
 
   constexpr int64_t words() const {  // of a pixel
     return groups * blocks(channels, kPack);
   }
 };
-// Pixels and words that a block moves at a time.
-inline constexpr int kChannelsLastPixels = 64;
+// Pixels that a thread moves at once: of 16 or 8 bytes of a channel all, or every second one. 1 where no
+// row has them together.
+int32_t pixels_at_once(const ChannelsLast& t);
+// Words of a pixel, and groups of pixels, that a block moves at a time.
 inline constexpr int kChannelsLastWords = 8;
+inline constexpr int kChannelsLastGroups = kElementThreads / kChannelsLastWords;
+// Of single pixels, which go through shared memory.
+inline constexpr int kChannelsLastPixels = 64;
 constexpr int64_t channels_last_tasks(const ChannelsLast& t) {
-  return blocks(t.images * t.plane, kChannelsLastPixels) * blocks(t.words(), kChannelsLastWords);
+  const int64_t pixels = t.at_once > 1 ? kChannelsLastGroups * t.at_once : kChannelsLastPixels;
+  return blocks(t.images * t.plane, pixels) * blocks(t.words(), kChannelsLastWords);
 }
 // Both operands of a convolution, or one and no images.
 struct ChannelsLastArgs {
@@ -58,6 +65,29 @@ struct ChannelsLastArgs {
 };
 inline constexpr Kernel<ChannelsLastArgs> kChannelsLast{"convolution", "channels_last_kernel",
                                                         kElementThreads};
+
+// From [images, channels, height, width], of up to kWindowChannels, to [images, height, pixels,
+// kWindowChannels], elements of two bytes: zeros where there is no such channel or column. So a row of a
+// kernel's taps, with all their channels, is adjacent in memory, where it begins at an even pixel in whole
+// words, and a product needs no look whether a column is within the image.
+inline constexpr int kWindowChannels = kPack / 2;
+struct RowWindows {
+  const void* from;
+  void* to;
+  int64_t images;
+  int32_t channels;
+  int32_t height;
+  int32_t width;
+  int32_t left;    // pixels of zeros before a row
+  int32_t pixels;  // of a row with its zeros; even
+
+  constexpr int64_t words() const { return images * height * pixels / 2; }
+};
+struct RowWindowsArgs {
+  RowWindows tensors[2];
+};
+inline constexpr Kernel<RowWindowsArgs> kRowWindows{"convolution", "row_windows_kernel",
+                                                    kElementThreads};
 
 // One direction, height or width, of a gathered convolution. The result's positions are made in
 // phases: phase p has the positions p, p + phases, …, and its own taps of the weight. Its i-th
@@ -84,6 +114,30 @@ struct GatherAxis {
   }
 };
 
+// Weights for the image's gradient with the rows of all phases, elements of two bytes: from [out_channels,
+// channels, kernel_h, kernel_w] to [phases of h, phases of w, channels, taps_h, taps_w, padded
+// out_channels]. The i-th of taps_h is at the place top_h - i, where a phase may have no tap: a zero.
+struct PhaseWeights {
+  const void* from;
+  void* to;
+  int32_t out_channels;
+  int32_t channels;
+  int32_t kernel_h;
+  int32_t kernel_w;
+  int32_t top_h;
+  int32_t top_w;
+  int32_t taps_h;
+  int32_t taps_w;
+  GatherAxis h;
+  GatherAxis w;
+
+  constexpr int64_t words() const {
+    return int64_t{h.phases} * w.phases * channels * taps_h * taps_w * blocks(out_channels, kPack);
+  }
+};
+inline constexpr Kernel<PhaseWeights> kPhaseWeights{"convolution", "phase_weights_kernel",
+                                                    kElementThreads};
+
 // From one position of the result to that a fixed number further on, over all images: of images, rows and
 // positions.
 struct Walk {
@@ -97,48 +151,90 @@ struct Walk {
   }
 };
 
-// A convolution's products of channels last, [phases, images, groups]. gemm.call: what is made of the
-// products, and
-//   forward and the image's gradient: a, weights [groups, m, kernel_h, kernel_w, channels]; b, images
-//     [images, h.image, w.image, groups, channels]; n, the most positions of a phase;
-//   the weight's gradient: a, the output's gradient [images, h.result, w.result, lda]; b, images as
-//     above; n, elements of a row of the weight; k and whole_k, positions of a part and of all images.
-//     The products are [parts, groups].
+// The same, as a tap sees it in the image: of columns, rows and elements. Then back by the result's columns
+// to the beginning of the next row, and by its rows to that of the next image.
+struct PixelWalk {
+  int32_t x;
+  int32_t y;
+  int32_t pixels;
+  int32_t row_x;
+  int32_t row_pixels;
+  int32_t image_y;
+  int32_t image_pixels;
+
+  static constexpr PixelWalk of(int64_t steps, const GatherAxis& h, const GatherAxis& w,
+                                int32_t pitch) {
+    const Walk walk = Walk::of(steps, h.result, w.result);
+    PixelWalk p{};
+    p.x = walk.w * w.stride;
+    p.y = walk.h * h.stride;
+    p.pixels = ((walk.images * h.image + p.y) * w.image + p.x) * pitch;
+    p.row_x = w.result * w.stride;
+    p.row_pixels = (h.stride * w.image - p.row_x) * pitch;
+    p.image_y = h.result * h.stride;
+    p.image_pixels = (h.image - p.image_y) * w.image * pitch;
+    return p;
+  }
+};
+
+// A convolution's products of channels last. gemm.call: what is made of the products, and
+//   forward and the image's gradient, [phases, groups]: a, weights [groups, m, kernel_h, kernel_w,
+//     channels]; b, images [images, h.image, w.image, pitch], of which a tap of a group takes channels; n,
+//     the most positions of a phase, of all images one after the other;
+//   the weight's gradient, [parts, groups]: a, the output's gradient [images, h.result, w.result, lda]; b,
+//     images as above; n, elements of a row of the weight; k and whole_k, positions of a part and of all
+//     images.
 struct ConvolutionArgs {
   GemmArgs gemm;
   GatherAxis h;
   GatherAxis w;
   int32_t groups;
-  int32_t channels;  // of a group of b, padded
+  int32_t channels;  // of a group of b, padded; or of a window: all taps of a row
+  int32_t pitch;     // of b, from pixel to pixel
   int32_t images;
   int32_t kernel_w;
-  Walk walk;  // the weight's gradient: by kWalk
+  // Of what is made: columns of an image, and from a column or row of a phase to its next.
+  int32_t result_w;
+  int32_t step_h;
+  int32_t step_w;
+  // Where one tile has the rows of all phases, as many as there are, the products have one phase: rows are
+  // [step_h, step_w, channels] of the image, ldc and stride_c are of channels and images; else 1.
+  int32_t phases_of_rows;
+  PixelWalk walk;  // the weight's gradient: by kWalk
 };
 inline constexpr int kWalk = 16;
 
 // A product, and the tile of it that a block makes.
 struct ConvolutionKernel {
   Kernel<ConvolutionArgs> kernel;
-  int64_t tile;
+  int64_t rows;
+  int64_t columns;
+  // Time of a tile for each of its elements beside that of the largest tile, which reads less for each
+  // product. Chosen by the model of docs/step-model.md.
+  double cost;
 };
-struct ConvolutionKernels {
-  ConvolutionKernel wide;
-  ConvolutionKernel narrow;
-};
-// The products of a dtype: result, for output and the image's gradient; weight, for the weight's.
+// The products of a dtype, by tiles of several sizes: result, for output and the image's gradient; weight,
+// for the weight's.
 struct TensorConvolutions {
-  ConvolutionKernels result;
-  ConvolutionKernels weight;
+  ConvolutionKernel result[3];
+  ConvolutionKernel weight[2];
 };
 
-#define NAMP_TILES(image, name)                                                  \
-  {                                                                              \
-    {{image, "convolution_" name "_128_kernel", kWideTileThreads}, kWideTile}, { \
-      {image, "convolution_" name "_64_kernel", kNarrowTileThreads}, kNarrowTile \
-    }                                                                            \
+#define NAMP_WIDE(image, name) \
+  { {image, "convolution_" name "_128_kernel", kWideTileThreads}, kWideTile, kWideTile, 1.0 }
+#define NAMP_MIDDLE(image, name)                                                               \
+  {                                                                                            \
+    {image, "convolution_" name "_64_128_kernel", kNarrowTileThreads}, kNarrowTile, kWideTile, \
+        1.15                                                                                   \
   }
-#define NAMP_TENSOR_CONVOLUTIONS(image, dtype) \
-  { NAMP_TILES(image, dtype), NAMP_TILES(image, dtype "_weight") }
+#define NAMP_NARROW(image, name) \
+  { {image, "convolution_" name "_64_kernel", kNarrowTileThreads}, kNarrowTile, kNarrowTile, 1.5 }
+#define NAMP_TENSOR_CONVOLUTIONS(image, dtype)                                         \
+  {                                                                                    \
+    {NAMP_WIDE(image, dtype), NAMP_MIDDLE(image, dtype), NAMP_NARROW(image, dtype)}, { \
+      NAMP_WIDE(image, dtype "_weight"), NAMP_NARROW(image, dtype "_weight")           \
+    }                                                                                  \
+  }
 
 inline constexpr TensorConvolutions kConvolutionTuringFloat16 =
     NAMP_TENSOR_CONVOLUTIONS("convolution_float16_sm75", "float16_sm75");
@@ -147,17 +243,33 @@ inline constexpr TensorConvolutions kConvolutionFloat16 =
 inline constexpr TensorConvolutions kConvolutionBFloat16 =
     NAMP_TENSOR_CONVOLUTIONS("convolution_bfloat16_sm80", "bfloat16");
 
-#undef NAMP_TILES
+#undef NAMP_WIDE
+#undef NAMP_MIDDLE
+#undef NAMP_NARROW
 #undef NAMP_TENSOR_CONVOLUTIONS
+
+// Spreads planes: to[plane][y step_h][2 x] = from[plane][y][x], elements of two bytes, and zeros between.
+struct SpreadArgs {
+  const void* from;  // [planes, from_h, from_w]
+  void* to;          // [planes, to_h, 2 from_w]
+  int64_t planes;
+  int32_t from_h;
+  int32_t from_w;
+  int32_t to_h;
+  int32_t step_h;
+  int32_t together;  // elements of a row of to that lie in an aligned word: 8, 4 or 2
+};
+inline constexpr Kernel<SpreadArgs> kSpread{"convolution", "spread_kernel", kElementThreads};
 
 // Adds the parts of a weight's gradient in their order, and puts its channels first again.
 struct ConvolutionWeightArgs {
-  const float* sums;  // [parts, rows, taps, padded]
+  const float* sums;  // [parts, rows, taps / taps_together, padded]
   void* weight;       // [rows, channels, taps]
   int32_t dtype;
   int32_t channels;
   int32_t padded;
   int32_t taps;
+  int32_t taps_together;  // a window's, of kWindowChannels each; or 1
   int64_t rows;
   int64_t parts;
 };

@@ -7,6 +7,7 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/gather.cuh"
+#include "cuda/gathered_result.cuh"
 #include "cuda/product_loaders.cuh"
 #include "cuda/tensor_product.cuh"
 
@@ -31,66 +32,16 @@ class OperandsOfCall {
   Operands operands_;
 };
 
-// Whose product a tile is of.
-struct GatherTask {
-  int phase_h;
-  int phase_w;
-  int image;
-  int group;
-
-  NAMP_DEVICE GatherTask(const ConvolutionArgs& args, int64_t product) {
-    const int pair = static_cast<int>(product);
-    const int of_phase = args.images * args.groups;
-    const int phase = pair / of_phase;
-    const int rest = pair - phase * of_phase;
-    phase_h = phase / args.w.phases;
-    phase_w = phase - phase_h * args.w.phases;
-    image = rest / args.groups;
-    group = rest - image * args.groups;
-  }
-  NAMP_DEVICE int columns(const ConvolutionArgs& args) const {
-    return args.h.positions(phase_h) * args.w.positions(phase_w);
-  }
-};
-
-// [m, positions of the phase] in [images, groups, m, positions of all phases].
-struct GatheredResult {
-  static constexpr bool kMayScatter = true;
-
-  NAMP_DEVICE GatheredResult(const ConvolutionArgs& args, const TileOfC& tile)
-      : task(args, tile.product),
-        first((int64_t{task.image} * args.groups + task.group) * args.gemm.call.stride_c) {}
-  NAMP_DEVICE int64_t columns(const ConvolutionArgs& args) const { return task.columns(args); }
-  NAMP_DEVICE Place place(const ConvolutionArgs& args, int64_t row, int64_t column) const {
-    return {task.group * args.gemm.call.m + row, column, first + row * args.gemm.call.ldc + column,
-            0};
-  }
-  NAMP_DEVICE bool is_scattered(const ConvolutionArgs& args) const {
-    return args.h.phases * args.w.phases > 1;
-  }
-  NAMP_DEVICE int64_t scattered(const ConvolutionArgs& args, int64_t row, int64_t column) const {
-    const int width = args.w.positions(task.phase_w);
-    const int y = static_cast<int>(column) / width;
-    const int x = static_cast<int>(column) - y * width;
-    return first + row * args.gemm.call.ldc + (task.phase_h + y * args.h.phases) * args.w.result +
-           task.phase_w + x * args.w.phases;
-  }
-
-  GatherTask task;
-  int64_t first;
-};
-
 // Of the output and of the image's gradient: A are rows of the weight, B pixels; k is [taps, channels].
-template <int kSide, int kThreads, bool kAsync>
+template <int kRows, int kColumns, int kThreads, bool kAsync>
 class GatheredOperands {
  public:
   using Args = ConvolutionArgs;
   using Result = GatheredResult;
   static constexpr bool kMaySumRows = false;
-  static constexpr bool kHasEpilogue = true;  // bias and activation
   static constexpr bool kKeepsPosition = true;
-  using TileA = ProductTile<kSide, true>;
-  using TileB = ProductTile<kSide, true>;
+  using TileA = ProductTile<kRows, true>;
+  using TileB = ProductTile<kColumns, true>;
 
   NAMP_DEVICE GatheredOperands(const ConvolutionArgs& args, const TileOfC& tile) {
     const namp_gemm_args& call = args.gemm.call;
@@ -103,21 +54,19 @@ class GatheredOperands {
     // For a row that is not there the tile's first comes again: nobody writes its sums.
     const int64_t rows = call.m - tile.row;
     const int line = part.line < rows ? part.line : 0;
-    to_second_row_ = line + Share::kLines < rows ? Share::kLines * static_cast<int>(call.lda) : 0;
+    to_second_row_ = line + kLines < rows ? kLines * static_cast<int>(call.lda) : 0;
     weight_ = static_cast<const uint16_t*>(call.a) + task.group * call.stride_a +
               (tile.row + line) * call.lda +
               (h.first_tap * args.kernel_w + w.first_tap) * args.channels;
-    image_ = static_cast<const uint16_t*>(call.b) +
-             int64_t{task.image} * args.h.image * args.w.image * pitch(args) +
-             task.group * args.channels;
+    image_ = static_cast<const uint16_t*>(call.b) + task.group * args.channels;
     const int columns = task.columns(args);
-    const int width = columns > 0 ? args.w.positions(task.phase_w) : 1;
 #pragma unroll
-    for (int i = 0; i < Share::kEach; ++i) {
-      const int column = static_cast<int>(tile.column) + part.line + i * Share::kLines;
-      const int y = column / width;
-      y_[i] = column < columns ? h.origin + y * args.h.stride : kOutside;
-      x_[i] = w.origin + (column - y * width) * args.w.stride;
+    for (int i = 0; i < ShareOfB::kEach; ++i) {
+      const int column = static_cast<int>(tile.column) + part.line + i * kLines;
+      const GatherColumn own(args, task, column);
+      y_[i] = column < columns ? h.origin + own.y * args.h.stride : kOutside;
+      x_[i] = w.origin + own.x * args.w.stride;
+      first_row_[i] = own.image * args.h.image;
     }
     find_pixels(args);
     count_on(args, part.column);
@@ -137,10 +86,10 @@ class GatheredOperands {
     const bool there = depth_left == kSlice || Part().column < depth_left;
     const uint32_t to = stage + place_;
     rows_.start(0, to, weight_, there ? kWordElements : 0);
-    rows_.start(1, to + Share::kStep, weight_ + to_second_row_, there ? kWordElements : 0);
+    rows_.start(1, to + ShareOfA::kStep, weight_ + to_second_row_, there ? kWordElements : 0);
 #pragma unroll
-    for (int i = 0; i < Share::kEach; ++i) {
-      pixels_.start(i, to + TileA::kBytes + i * Share::kStep, image_ + pixel_[i],
+    for (int i = 0; i < ShareOfB::kEach; ++i) {
+      pixels_.start(i, to + TileA::kBytes + i * ShareOfB::kStep, image_ + pixel_[i],
                     there && pixel_[i] >= 0 ? kWordElements : 0);
     }
   }
@@ -148,20 +97,21 @@ class GatheredOperands {
     if constexpr (!kAsync) {
       const uint32_t to = stage + place_;
 #pragma unroll
-      for (int i = 0; i < Share::kEach; ++i) {
-        rows_.land(i, to + i * Share::kStep);
-        pixels_.land(i, to + TileA::kBytes + i * Share::kStep);
-      }
+      for (int i = 0; i < ShareOfA::kEach; ++i)
+        rows_.land(i, to + i * ShareOfA::kStep);
+#pragma unroll
+      for (int i = 0; i < ShareOfB::kEach; ++i)
+        pixels_.land(i, to + TileA::kBytes + i * ShareOfB::kStep);
     }
     count_on(args, kSlice);
   }
 
  private:
-  using Share = WordShare<TileA, kThreads>;  // of either tile
-  using Part = TilePart<TileA>;
-  static_assert(Share::kEach == 2);
-
-  NAMP_DEVICE static int pitch(const ConvolutionArgs& args) { return args.groups * args.channels; }
+  using ShareOfA = WordShare<TileA, kThreads>;
+  using ShareOfB = WordShare<TileB, kThreads>;
+  using Part = TilePart<TileA>;  // of either tile
+  static constexpr int kLines = ShareOfA::kLines;
+  static_assert(ShareOfA::kEach == 2 && ShareOfB::kLines == kLines);
 
   // So much further along k. A tap has many slices: what follows from it is found when it begins.
   NAMP_DEVICE void count_on(const ConvolutionArgs& args, int elements) {
@@ -186,10 +136,12 @@ class GatheredOperands {
   }
   NAMP_DEVICE void find_pixels(const ConvolutionArgs& args) {
 #pragma unroll
-    for (int i = 0; i < Share::kEach; ++i) {
+    for (int i = 0; i < ShareOfB::kEach; ++i) {
       const int y = y_[i] + tap_h_ * args.h.tap_step;
       const int x = x_[i] + tap_w_ * args.w.tap_step;
-      pixel_[i] = is_inside(args.h, args.w, y, x) ? (y * args.w.image + x) * pitch(args) : kNoPixel;
+      pixel_[i] = is_inside(args.h, args.w, y, x)
+                      ? ((first_row_[i] + y) * args.w.image + x) * args.pitch
+                      : kNoPixel;
     }
   }
 
@@ -200,16 +152,17 @@ class GatheredOperands {
   const uint16_t* weight_;
   int to_second_row_;
   const uint16_t* image_;
-  int pixel_[Share::kEach];  // from there, or kNoPixel
-  // Where the first tap finds them.
-  int y_[Share::kEach];
-  int x_[Share::kEach];
+  int pixel_[ShareOfB::kEach];  // from there, or kNoPixel
+  // Where the first tap finds them, in their image, and that image's first row.
+  int y_[ShareOfB::kEach];
+  int x_[ShareOfB::kEach];
+  int first_row_[ShareOfB::kEach];
   int taps_w_;
   int tap_h_ = 0;
   int tap_w_ = 0;
   int channel_ = 0;
-  WordCopies<Share::kEach, kAsync> rows_;
-  WordCopies<Share::kEach, kAsync> pixels_;
+  WordCopies<ShareOfA::kEach, kAsync> rows_;
+  WordCopies<ShareOfB::kEach, kAsync> pixels_;
 };
 
 // Of the weight's gradient: A is the output's gradient, B pixels; k is positions of the output, of all
@@ -234,12 +187,18 @@ class WeightOperands {
     const int element = static_cast<int>(tile.column) + own.column;
     const int tap = element / args.channels;
     const int tap_h = tap / args.kernel_w;
-    y_ = element < call.n ? args.h.of[0].origin + tap_h * args.h.tap_step : kOutside;
-    x_ = args.w.of[0].origin + (tap - tap_h * args.kernel_w) * args.w.tap_step;
+    const Position first(args.h, args.w, part * static_cast<int>(call.k) + own.line);
+    const int y = args.h.of[0].origin + tap_h * args.h.tap_step;
+    const int x = args.w.of[0].origin + (tap - tap_h * args.kernel_w) * args.w.tap_step;
+    y_ = (element < call.n ? y : kOutside) + first.h * args.h.stride;
+    x_ = x + first.w * args.w.stride;
+    y_end_ = (element < call.n ? y : kOutside) + args.h.result * args.h.stride;
+    x_end_ = x + args.w.result * args.w.stride;
+    pixel_ = static_cast<uint32_t>(
+        ((first.image * args.h.image + y + first.h * args.h.stride) * args.w.image + x_) *
+        args.pitch);
     from_ = static_cast<const uint16_t*>(call.b) + group * args.channels + element -
             tap * args.channels;
-    const int first = part * static_cast<int>(call.k) + own.line;
-    at_ = Position(args.h, args.w, first);
     place_ = own.place();
   }
 
@@ -255,16 +214,12 @@ class WeightOperands {
     gradient_.start(stage, depth_left);
     const uint32_t to = stage + TileA::kBytes + place_;
     const int line = depth_left == kSlice ? 0 : Part().line;  // all of a whole slice are there
-    const int pitch = args.groups * args.channels;
 #pragma unroll
     for (int i = 0; i < Share::kEach; ++i) {
-      const int y = y_ + at_.h * args.h.stride;
-      const int x = x_ + at_.w * args.w.stride;
-      const bool there = line + i * Share::kLines < depth_left && is_inside(args.h, args.w, y, x);
-      const int pixel = there ? (at_.image * args.h.image + y) * args.w.image + x : 0;
-      pixels_.start(i, to + i * Share::kStep, from_ + int64_t{pixel} * pitch,
+      const bool there = line + i * Share::kLines < depth_left && is_inside(args.h, args.w, y_, x_);
+      pixels_.start(i, to + i * Share::kStep, from_ + (there ? pixel_ : 0),
                     there ? kWordElements : 0);
-      at_.move(args.h, args.w, args.walk);
+      walk(args);
     }
   }
   NAMP_DEVICE void land(const ConvolutionArgs&, uint32_t stage, int depth_left) {
@@ -290,25 +245,50 @@ class WeightOperands {
            (tile.product - part * args.groups) * call.stride_a + tile.row;
   }
 
+  // To the output's position of the thread's next word, without a division.
+  NAMP_DEVICE void walk(const ConvolutionArgs& args) {
+    const PixelWalk& walk = args.walk;
+    x_ += walk.x;
+    y_ += walk.y;
+    pixel_ += static_cast<uint32_t>(walk.pixels);
+    if (x_ >= x_end_) {
+      x_ -= walk.row_x;
+      y_ += args.h.stride;
+      pixel_ += static_cast<uint32_t>(walk.row_pixels);
+    }
+    if (y_ >= y_end_) {
+      y_ -= walk.image_y;
+      pixel_ += static_cast<uint32_t>(walk.image_pixels);
+    }
+  }
+
   WordLoader<TileA, kThreads, kAsync> gradient_;
   const uint16_t* from_;  // the first image's first pixel, from the thread's channels on
-  int y_;                 // where the thread's tap finds the output's first position
+  uint32_t place_;        // of the thread's first word in a tile of pixels
+  // Where the thread's tap finds its next word: in the image, and from from_ on.
+  int y_;
   int x_;
-  uint32_t place_;  // of the thread's first word in a tile of pixels
-  // The position of the thread's next word.
-  Position at_;
+  uint32_t pixel_;
+  // Where it would find it behind the output's last row and column.
+  int y_end_;
+  int x_end_;
   WordCopies<Share::kEach, kAsync> pixels_;
 };
 
-// The kernels of a dtype. wide and narrow: blocks with tiles of 128 and 64 that a multiprocessor should
-// hold.
-#define NAMP_CONVOLUTIONS_OF(name, Element, Pair, Operands, wide, narrow, async)                 \
+// The kernels of a dtype. wide, middle and narrow: blocks with tiles of kWideTile, of kNarrowTile rows and
+// kWideTile columns, and of kNarrowTile, that a multiprocessor should hold.
+#define NAMP_CONVOLUTIONS(name, Element, Pair, wide, middle, narrow, async)                      \
   NAMP_TENSOR_PRODUCT(convolution_##name##_128_kernel, Element, Pair, kWideTileThreads, wide,    \
-                      async, Operands<kWideTile, kWideTileThreads, async>)                       \
+                      async, GatheredOperands<kWideTile, kWideTile, kWideTileThreads, async>)    \
+  NAMP_TENSOR_PRODUCT(convolution_##name##_64_128_kernel, Element, Pair, kNarrowTileThreads,     \
+                      middle, async,                                                             \
+                      GatheredOperands<kNarrowTile, kWideTile, kNarrowTileThreads, async>)       \
   NAMP_TENSOR_PRODUCT(convolution_##name##_64_kernel, Element, Pair, kNarrowTileThreads, narrow, \
-                      async, Operands<kNarrowTile, kNarrowTileThreads, async>)
-#define NAMP_CONVOLUTIONS(name, Element, Pair, wide, narrow, async)                \
-  NAMP_CONVOLUTIONS_OF(name, Element, Pair, GatheredOperands, wide, narrow, async) \
-  NAMP_CONVOLUTIONS_OF(name##_weight, Element, Pair, WeightOperands, wide, narrow, async)
+                      async,                                                                     \
+                      GatheredOperands<kNarrowTile, kNarrowTile, kNarrowTileThreads, async>)     \
+  NAMP_TENSOR_PRODUCT(convolution_##name##_weight_128_kernel, Element, Pair, kWideTileThreads,   \
+                      wide, async, WeightOperands<kWideTile, kWideTileThreads, async>)           \
+  NAMP_TENSOR_PRODUCT(convolution_##name##_weight_64_kernel, Element, Pair, kNarrowTileThreads,  \
+                      narrow, async, WeightOperands<kNarrowTile, kNarrowTileThreads, async>)
 
 }  // namespace namp::cuda

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <span>
 
 #include "backend.h"
 #include "cuda/attention_kernels.h"
@@ -125,16 +126,30 @@ class CudaBackend final : public Backend {
                              namp_stream stream);
   void gather_weight_gradient(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
                               namp_stream stream);
-  // From sums [parts, output channels, taps, padded channels].
+  bool spread_input_gradient(const namp_conv2d_args& args, namp_stream stream);
+  bool multiply_positions(const namp_conv2d_args& args, namp_stream stream);
+  // From sums [parts, output channels, taps, padded channels]; of windows, [parts, output channels,
+  // kernel_h, padded channels].
   void sum_weight_gradient(const namp_conv2d_args& args, const float* sums, int64_t parts,
-                           int64_t padded_channels, namp_stream stream);
+                           int64_t padded_channels, bool of_windows, namp_stream stream);
   // depthwise_convolution.cpp
   static bool is_depthwise(const namp_conv2d_args& args);
   void depthwise_output(const namp_conv2d_args& args, namp_stream stream);
   void depthwise_input_gradient(const namp_conv2d_args& args, namp_stream stream);
   void depthwise_weight_gradient(const namp_conv2d_args& args, namp_stream stream);
-  void launch_gathered(const cuda::ConvolutionKernels& kernels, const cuda::ConvolutionArgs& args,
-                       namp_stream stream);
+  void launch_copies(cuda::ChannelsLast first, cuda::ChannelsLast second, namp_stream stream);
+  void launch_copies(const cuda::RowWindows& first, const cuda::RowWindows& second,
+                     namp_stream stream);
+  void launch_gathered(std::span<const cuda::ConvolutionKernel> kernels,
+                       const cuda::ConvolutionArgs& args, namp_stream stream);
+  // Of images and weights that are copied as Copy: ChannelsLast or RowWindows.
+  template <class Copy>
+  void gather_output_of(const cuda::TensorConvolutions& kernels, const namp_conv2d_args& args,
+                        Copy image, Copy weight, namp_stream stream);
+  // gathered_weight_gradient.cpp
+  template <class Copy>
+  void gather_weight_gradient_of(const cuda::TensorConvolutions& kernels,
+                                 const namp_conv2d_args& args, Copy image, namp_stream stream);
   const cuda::AttentionKernels* attention_kernels(const namp_attention_args& args,
                                                   bool backward) const;
   // In as many launches as attention_rows_per_launch wants: blocks with a task each, or warps with a

@@ -86,7 +86,7 @@ void CudaBackend::depthwise_weight_gradient(const namp_conv2d_args& args, namp_s
   d.images_of_part = static_cast<int32_t>(images_of_part);
   d.sums = static_cast<float*>(workspace(parts * sums * int64_t{sizeof(float)}, stream));
   launch(cuda::kDepthwiseWeight, parts * sums, d, stream);
-  sum_weight_gradient(args, d.sums, parts, 1, stream);
+  sum_weight_gradient(args, d.sums, parts, 1, false, stream);
 }
 
 }  // namespace namp

@@ -2,91 +2,69 @@
 // them to shared memory. The operands are copied with their channels last before; what is made has
 // its channels first, as the call has it. So an image is read and written once, and read again in
 // the cache for each tap, where columns in memory are as many times the image as the kernel has taps.
+// Images of few channels, such as the first ones of a network, are copied so that a row of taps is a
+// window of adjacent elements: padded to whole words, a tap of three channels would be half zeros.
 #include <algorithm>
 
+#include "cuda/convolution_copies.h"
 #include "cuda/cuda_backend.h"
-#include "cuda/gather_axes.h"
 
 namespace namp {
 namespace {
 
 using Shape = ConvolutionShape;
 
-// Of images that are copied at a time: few enough that they are still in the second-level cache of a large
-// GPU (40 MB in an A100, 50 MB in an H100) when they are multiplied, and enough for many tiles.
-constexpr int64_t kCopyBytes = 32 << 20;
-// A gradient of a weight is few tiles and a long k: the parts that its sums may have, unless the images
-// alone are more.
-constexpr int64_t kMostWeightParts = 64;
+// Of a multiprocessor, for its four schedulers.
+constexpr int64_t kWarpsToFill = 8;
 
-int64_t align(int64_t bytes) { return cuda::blocks(bytes, 256) * 256; }
-
-// [images, groups, channels, plane] with channels last.
-cuda::ChannelsLast channels_last(const void* from, void* to, int64_t images, int64_t groups,
-                                 int64_t channels, int64_t plane) {
-  const auto all = static_cast<int32_t>(plane);
-  return {from,
-          to,
-          images,
-          plane,
-          plane,
-          1,
-          all,
-          all,
-          static_cast<int32_t>(groups),
-          static_cast<int32_t>(channels)};
-}
-int64_t bytes_of(const cuda::ChannelsLast& t) {
-  return align(t.images * t.plane * t.words() * int64_t{sizeof(uint16_t)} * cuda::kPack);
+cuda::RowWindows weight_windows_of(const namp_conv2d_args& a) {
+  return row_windows(a.weight, a.out_channels, a.in_channels, a.kernel_h, a.kernel_w, 0,
+                     window_channels(a) / cuda::kWindowChannels);
 }
 
-// The call as its products see it. A kernel of one tap reads no more of an image than every stride-th
-// position: where there is no padding, the others are not copied.
-struct Gathered {
-  Direction h, w;
-  cuda::ChannelsLast image;  // one
-
-  Gathered(const namp_conv2d_args& a, const Shape& s)
-      : h(height_of(a, s)),
-        w(width_of(a, s)),
-        image(channels_last(nullptr, nullptr, 1, a.groups, s.in_channels, a.in_h * a.in_w)) {
-    if (a.kernel_h * a.kernel_w > 1 || a.pad_h > 0 || a.pad_w > 0) return;
-    image.plane = static_cast<int32_t>(s.plane);
-    image.width = static_cast<int32_t>(s.out_w);
-    image.row_step = a.in_w * a.stride_h;
-    image.step = a.stride_w;
-    h = {s.out_h, s.out_h, 1, 1, 0, 1};
-    w = {s.out_w, s.out_w, 1, 1, 0, 1};
-  }
-};
-
-// The products of some images: sums and what follows them are still to be given.
-cuda::ConvolutionArgs products_of(const namp_conv2d_args& args, const cuda::GatherAxis& h,
-                                  const cuda::GatherAxis& w, int64_t channels, int64_t images) {
-  cuda::ConvolutionArgs c{};
-  c.gemm.call.alpha = 1.0f;
-  c.gemm.call.c_dtype = args.dtype;
-  c.h = h;
-  c.w = w;
-  c.groups = static_cast<int32_t>(args.groups);
-  c.channels = static_cast<int32_t>(padded(channels));
-  c.images = static_cast<int32_t>(images);
-  c.kernel_w = static_cast<int32_t>(args.kernel_w);
-  return c;
-}
-// Of those whose A is the weight: rows of each product.
-void set_result(cuda::ConvolutionArgs& c, const namp_conv2d_args& args, int64_t rows) {
+// Of those whose A is the weight: rows of each product, and taps.
+void set_result(cuda::ConvolutionArgs& c, int64_t rows, int64_t kernel_h) {
   namp_gemm_args& g = c.gemm.call;
   g.m = rows;
-  g.n = int64_t{c.h.positions(0)} * c.w.positions(0);
-  g.lda = args.kernel_h * args.kernel_w * c.channels;
+  g.n = int64_t{c.h.positions(0)} * c.w.positions(0) * c.images;
+  g.lda = kernel_h * c.kernel_w * c.channels;
   g.stride_a = rows * g.lda;
   g.ldc = int64_t{c.h.result} * c.w.result;
   g.stride_c = rows * g.ldc;
-  g.batch = int64_t{c.h.phases} * c.w.phases * c.images * c.groups;
+  g.batch = int64_t{c.h.phases} * c.w.phases * c.groups;
+}
+
+// The image's positions, by phases; and the weights of all of them.
+cuda::PhaseWeights phase_weights(const namp_conv2d_args& args, const Shape& s) {
+  cuda::PhaseWeights p{};
+  p.h = input_axis(height_of(args, s));
+  p.w = input_axis(width_of(args, s));
+  const auto h = axis_of_all_phases(p.h).of[0];
+  const auto w = axis_of_all_phases(p.w).of[0];
+  p.from = args.weight;
+  p.out_channels = static_cast<int32_t>(args.out_channels);
+  p.channels = static_cast<int32_t>(args.in_channels);
+  p.kernel_h = static_cast<int32_t>(args.kernel_h);
+  p.kernel_w = static_cast<int32_t>(args.kernel_w);
+  p.top_h = h.origin;
+  p.top_w = w.origin;
+  p.taps_h = h.taps;
+  p.taps_w = w.taps;
+  return p;
 }
 
 }  // namespace
+
+int32_t cuda::pixels_at_once(const ChannelsLast& t) {
+  if (t.step < 1 || t.step > 2) return 1;
+  for (const int64_t loaded : {8, 4}) {
+    const int64_t taken = loaded / t.step;
+    if (address(t.from) % (loaded * 2) == 0 && t.from_plane % loaded == 0 &&
+        t.row_step % loaded == 0 && t.width % taken == 0)
+      return static_cast<int32_t>(taken);
+  }
+  return 1;
+}
 
 const cuda::TensorConvolutions* CudaBackend::gathering_kernels(const namp_conv2d_args& args) const {
   const bool is_float16 = args.dtype == NAMP_FLOAT16;
@@ -97,46 +75,73 @@ const cuda::TensorConvolutions* CudaBackend::gathering_kernels(const namp_conv2d
                                                 : &cuda::kConvolutionTuringFloat16;
 }
 
-// Large tiles where there are enough of them, and where their edges are not much more work.
-void CudaBackend::launch_gathered(const cuda::ConvolutionKernels& kernels,
+void CudaBackend::launch_copies(cuda::ChannelsLast first, cuda::ChannelsLast second,
+                                namp_stream stream) {
+  first.at_once = cuda::pixels_at_once(first);
+  second.at_once = cuda::pixels_at_once(second);
+  launch(cuda::kChannelsLast, channels_last_tasks(first) + channels_last_tasks(second),
+         {{first, second}}, stream);
+}
+void CudaBackend::launch_copies(const cuda::RowWindows& first, const cuda::RowWindows& second,
+                                namp_stream stream) {
+  launch(cuda::kRowWindows, cuda::blocks(first.words() + second.words(), cuda::kElementThreads),
+         {{first, second}}, stream);
+}
+
+// The multiprocessor with most tiles decides; with fewer than two warps a scheduler it waits for each
+// instruction.
+void CudaBackend::launch_gathered(std::span<const cuda::ConvolutionKernel> kernels,
                                   const cuda::ConvolutionArgs& args, namp_stream stream) {
   const namp_gemm_args& call = args.gemm.call;
-  const auto tiles = [&](int64_t tile) {
-    return call.batch * cuda::blocks(call.m, tile) * cuda::blocks(call.n, tile);
+  const auto tiles = [&](const cuda::ConvolutionKernel& kernel) {
+    return call.batch * cuda::blocks(call.m, kernel.rows) * cuda::blocks(call.n, kernel.columns);
   };
-  const int64_t area =
-      (cuda::kWideTile / cuda::kNarrowTile) * (cuda::kWideTile / cuda::kNarrowTile);
-  const bool wide = tiles(cuda::kWideTile) >= launcher_.multiprocessors() &&
-                    tiles(cuda::kWideTile) * area * 4 <= tiles(cuda::kNarrowTile) * 5;
-  const cuda::ConvolutionKernel& kernel = wide ? kernels.wide : kernels.narrow;
-  launch(kernel.kernel, tiles(kernel.tile), args, stream);
+  const auto cost = [&](const cuda::ConvolutionKernel& kernel) {
+    const int64_t most = cuda::blocks(tiles(kernel), launcher_.multiprocessors());
+    const int64_t warps = std::max<int64_t>(most * kernel.kernel.threads / 32, kWarpsToFill);
+    return static_cast<double>(warps * 32 / kernel.kernel.threads * kernel.rows * kernel.columns) *
+           kernel.cost;
+  };
+  const cuda::ConvolutionKernel& best =
+      *std::min_element(kernels.begin(), kernels.end(),
+                        [&](const auto& a, const auto& b) { return cost(a) < cost(b); });
+  launch(best.kernel, tiles(best), args, stream);
 }
 
 void CudaBackend::gather_output(const cuda::TensorConvolutions& kernels,
                                 const namp_conv2d_args& args, namp_stream stream) {
   const Shape s(args);
-  auto weight = channels_last(args.weight, nullptr, args.out_channels, 1, s.in_channels,
-                              args.kernel_h * args.kernel_w);
-  const Gathered call(args, s);
-  cuda::ChannelsLast image = call.image;
+  if (has_windows(args, s)) {
+    gather_output_of(kernels, args, windows_of(args, s), weight_windows_of(args), stream);
+    return;
+  }
+  gather_output_of(kernels, args, image_of(args, s),
+                   channels_last(args.weight, nullptr, args.out_channels, 1, s.in_channels,
+                                 args.kernel_h * args.kernel_w),
+                   stream);
+}
+
+template <class Copy>
+void CudaBackend::gather_output_of(const cuda::TensorConvolutions& kernels,
+                                   const namp_conv2d_args& args, Copy image, Copy weight,
+                                   namp_stream stream) {
+  const Shape s(args);
   const int64_t images = s.images_at_once(args.batch, bytes_of(image), kCopyBytes);
   auto* memory = static_cast<char*>(workspace(bytes_of(weight) + images * bytes_of(image), stream));
   weight.to = memory;
   image.to = memory + bytes_of(weight);
-  if (weight.plane == 1 && s.in_channels % cuda::kPack == 0 &&
+  if (args.kernel_h * args.kernel_w == 1 && s.in_channels % cuda::kPack == 0 &&
       cuda::address(args.weight) % 16 == 0) {
     weight.to = const_cast<void*>(args.weight);  // which has its channels last
     weight.images = 0;
   }
   for (int64_t first = 0; first < args.batch; first += images) {
     image.images = std::min(images, args.batch - first);
-    image.from = offset(args.input, args.dtype, first * args.in_channels * image.from_plane);
-    launch(cuda::kChannelsLast, channels_last_tasks(image) + channels_last_tasks(weight),
-           {{image, weight}}, stream);
+    image.from = offset(args.input, args.dtype, first * image_stride(image));
+    launch_copies(image, weight, stream);
     weight.images = 0;  // it is there
-    cuda::ConvolutionArgs c =
-        products_of(args, output_axis(call.h), output_axis(call.w), s.in_channels, image.images);
-    set_result(c, args, s.out_channels);
+    cuda::ConvolutionArgs c = output_products_of(args, s, image, image.images);
+    set_result(c, s.out_channels, args.kernel_h);
     c.gemm.bias_by_row = 1;
     namp_gemm_args& g = c.gemm.call;
     g.a = weight.to;
@@ -149,100 +154,81 @@ void CudaBackend::gather_output(const cuda::TensorConvolutions& kernels,
   }
 }
 
+// A kernel of one tap with a stride reads some of the image's positions. The gradient of those is made as one
+// of an image without the others, and spread, so that memory is written in whole words. False where they
+// are not every second one of a row.
+bool CudaBackend::spread_input_gradient(const namp_conv2d_args& args, namp_stream stream) {
+  const Shape s(args);
+  if (!is_one_tap(args) || args.stride_w != 2 || args.in_w != 2 * s.out_w) return false;
+  const int64_t planes = args.batch * args.in_channels;
+  const auto is_of_words = [&](int64_t elements) {
+    return cuda::address(args.input_gradient) % (elements * 2) == 0 && args.in_w % elements == 0;
+  };
+  if (planes * args.in_h * s.out_w >= INT32_MAX || !is_of_words(2)) return false;
+  namp_conv2d_args dense = args;
+  dense.in_h = s.out_h;
+  dense.in_w = s.out_w;
+  dense.stride_h = dense.stride_w = 1;
+  dense.input_gradient = workspaces().reserve(planes * s.plane * dtype_size(args.dtype), stream,
+                                              Workspace::User::kDense);
+  conv2d_backward_data(dense, stream);
+  const int64_t together = is_of_words(8) ? 8 : is_of_words(4) ? 4 : 2;
+  const cuda::SpreadArgs spread{dense.input_gradient,
+                                args.input_gradient,
+                                planes,
+                                static_cast<int32_t>(s.out_h),
+                                static_cast<int32_t>(s.out_w),
+                                static_cast<int32_t>(args.in_h),
+                                static_cast<int32_t>(args.stride_h),
+                                static_cast<int32_t>(together)};
+  launch(cuda::kSpread,
+         cuda::blocks(planes * args.in_h * args.in_w / together, cuda::kElementThreads), spread,
+         stream);
+  return true;
+}
+
 void CudaBackend::gather_input_gradient(const cuda::TensorConvolutions& kernels,
                                         const namp_conv2d_args& args, namp_stream stream) {
   const Shape s(args);
+  if (spread_input_gradient(args, stream)) return;
   auto weight = channels_last(args.weight, nullptr, args.groups, 1, s.out_channels, s.taps);
+  const bool rows_of_phases = has_rows_of_phases(args);
+  const cuda::PhaseWeights phases = phase_weights(args, s);
   auto image = channels_last(nullptr, nullptr, 1, args.groups, s.out_channels, s.plane);
+  const int64_t weight_bytes = rows_of_phases
+                                   ? align(phases.words() * int64_t{sizeof(uint16_t)} * cuda::kPack)
+                                   : bytes_of(weight);
   const int64_t images = s.images_at_once(args.batch, bytes_of(image), kCopyBytes);
-  auto* memory = static_cast<char*>(workspace(bytes_of(weight) + images * bytes_of(image), stream));
+  auto* memory = static_cast<char*>(workspace(weight_bytes + images * bytes_of(image), stream));
   weight.to = memory;
-  image.to = memory + bytes_of(weight);
+  image.to = memory + weight_bytes;
+  if (rows_of_phases) {
+    cuda::PhaseWeights call = phases;
+    call.to = memory;
+    launch(cuda::kPhaseWeights, cuda::blocks(call.words(), cuda::kElementThreads), call, stream);
+    weight.images = 0;
+  }
   for (int64_t first = 0; first < args.batch; first += images) {
     image.images = std::min(images, args.batch - first);
     image.from = offset(args.output_gradient, args.dtype, first * args.out_channels * s.plane);
-    launch(cuda::kChannelsLast, channels_last_tasks(image) + channels_last_tasks(weight),
-           {{image, weight}}, stream);
+    launch_copies(image, weight, stream);
     weight.images = 0;
-    cuda::ConvolutionArgs c =
-        products_of(args, input_axis(height_of(args, s)), input_axis(width_of(args, s)),
-                    s.out_channels, image.images);
-    set_result(c, args, s.in_channels);
+    cuda::ConvolutionArgs c = products_of(args, phases.h, phases.w, s.out_channels, image.images);
+    if (rows_of_phases) {
+      c.h = axis_of_all_phases(phases.h);
+      c.w = axis_of_all_phases(phases.w);
+      c.kernel_w = phases.taps_w;
+      c.phases_of_rows = phases.h.phases * phases.w.phases;
+    }
+    set_result(c, s.in_channels * c.phases_of_rows, rows_of_phases ? phases.taps_h : args.kernel_h);
     namp_gemm_args& g = c.gemm.call;
-    g.a = weight.to;
+    g.ldc = args.in_h * args.in_w;
+    g.stride_c = s.in_channels * g.ldc;
+    g.a = memory;
     g.b = image.to;
     g.c = offset(args.input_gradient, args.dtype, first * args.in_channels * args.in_h * args.in_w);
     launch_gathered(kernels.result, c, stream);
   }
-}
-
-void CudaBackend::gather_weight_gradient(const cuda::TensorConvolutions& kernels,
-                                         const namp_conv2d_args& args, namp_stream stream) {
-  const Shape s(args);
-  auto gradient = channels_last(nullptr, nullptr, 1, args.groups, s.out_channels, s.plane);
-  const Gathered call(args, s);
-  cuda::ChannelsLast image = call.image;
-  const int64_t images =
-      s.images_at_once(args.batch, bytes_of(gradient) + bytes_of(image), kCopyBytes);
-  cuda::ConvolutionArgs c =
-      products_of(args, output_axis(call.h), output_axis(call.w), s.in_channels, images);
-  namp_gemm_args& g = c.gemm.call;
-  g.c_dtype = NAMP_FLOAT32;
-  g.m = s.out_channels;
-  g.n = args.kernel_h * args.kernel_w * c.channels;
-  g.stride_a = padded(s.out_channels);
-  g.lda = args.groups * g.stride_a;
-  g.ldc = g.n;
-  g.stride_c = g.m * g.n;
-  c.walk = cuda::Walk::of(cuda::kWalk, s.out_h, s.out_w);
-  const int64_t tiles =
-      args.groups * cuda::blocks(g.m, cuda::kWideTile) * cuda::blocks(g.n, cuda::kWideTile);
-  const int64_t chunks = cuda::blocks(args.batch, images);
-  // The parts of some images along k.
-  const auto cut = [&](int64_t count) {
-    c.gemm.whole_k = count * s.plane;
-    g.k = cuda::depth_of_parts(
-        c.gemm.whole_k, cuda::parts_along_k(tiles, c.gemm.whole_k, kMostWeightParts / chunks));
-    return cuda::blocks(c.gemm.whole_k, g.k);
-  };
-  const int64_t parts = (chunks - 1) * cut(images) + cut(args.batch - (chunks - 1) * images);
-  const int64_t sum_bytes = args.groups * g.stride_c * int64_t{sizeof(float)};  // of a part
-  auto* memory = static_cast<char*>(workspace(
-      align(parts * sum_bytes) + images * (bytes_of(gradient) + bytes_of(image)), stream));
-  gradient.to = memory + align(parts * sum_bytes);
-  image.to = memory + align(parts * sum_bytes) + images * bytes_of(gradient);
-  g.a = gradient.to;
-  g.b = image.to;
-  g.c = memory;
-  for (int64_t first = 0; first < args.batch; first += images) {
-    const int64_t count = std::min(images, args.batch - first);
-    gradient.images = image.images = count;
-    gradient.from = offset(args.output_gradient, args.dtype, first * args.out_channels * s.plane);
-    image.from = offset(args.input, args.dtype, first * args.in_channels * image.from_plane);
-    launch(cuda::kChannelsLast, channels_last_tasks(gradient) + channels_last_tasks(image),
-           {{gradient, image}}, stream);
-    const int64_t here = cut(count);
-    g.batch = here * args.groups;
-    launch_gathered(kernels.weight, c, stream);
-    g.c = static_cast<char*>(g.c) + here * sum_bytes;
-  }
-  sum_weight_gradient(args, reinterpret_cast<const float*>(memory), parts, c.channels, stream);
-}
-
-void CudaBackend::sum_weight_gradient(const namp_conv2d_args& args, const float* sums,
-                                      int64_t parts, int64_t padded_channels, namp_stream stream) {
-  const Shape s(args);
-  cuda::ConvolutionWeightArgs sum{};
-  sum.sums = sums;
-  sum.weight = args.weight_gradient;
-  sum.dtype = args.weight_gradient_dtype;
-  sum.channels = static_cast<int32_t>(s.in_channels);
-  sum.padded = static_cast<int32_t>(padded_channels);
-  sum.taps = static_cast<int32_t>(args.kernel_h * args.kernel_w);
-  sum.rows = args.out_channels;
-  sum.parts = parts;
-  launch(cuda::kConvolutionWeight, cuda::blocks(args.out_channels * s.taps, cuda::kElementThreads),
-         sum, stream);
 }
 
 }  // namespace namp

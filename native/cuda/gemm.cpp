@@ -81,7 +81,12 @@ void CudaBackend::multiply_by(cuda::ProductWay way, const cuda::GemmArgs& gemm,
   const namp_gemm_args& args = gemm.call;
   int64_t products = args.batch > 0 ? args.batch : 1;
   const int64_t elements = products * args.m * args.n;
-  const cuda::TensorGemms* const gemms = tensor_gemms(args.a_dtype, capability_);
+  const auto tiles = [&](int64_t tile) {
+    return products * cuda::blocks(args.m, tile) * cuda::blocks(args.n, tile);
+  };
+  // The kernels for tensor cores count tiles in 32 bits.
+  const cuda::TensorGemms* const gemms =
+      tiles(cuda::kNarrowTile) < INT32_MAX ? tensor_gemms(args.a_dtype, capability_) : nullptr;
   const int64_t pack_blocks = cuda::result_pack_blocks(args);
   if (args.row_sums != nullptr && (gemms == nullptr || args.alpha == 0.0f)) {
     sum(row_sums_of(args), stream);
@@ -96,9 +101,6 @@ void CudaBackend::multiply_by(cuda::ProductWay way, const cuda::GemmArgs& gemm,
     own.call.activation_kept = nullptr;
     own.call.activation = NAMP_ACTIVATION_NONE;
   }
-  const auto tiles = [&](int64_t tile) {
-    return products * cuda::blocks(args.m, tile) * cuda::blocks(args.n, tile);
-  };
   const int64_t parts = gemms == nullptr ? 1 : parts_of_product(args);
   if (parts > 1) {
     // Each part is a product of a batch, dense and in float32.
@@ -115,7 +117,11 @@ void CudaBackend::multiply_by(cuda::ProductWay way, const cuda::GemmArgs& gemm,
   const cuda::GemmKernel* kernel = &cuda::kGemm;
   if (gemms != nullptr) {
     own.are_words = cuda::are_words(own) ? 1 : 0;
-    const bool wide = own.are_words != 0 && tiles(cuda::kWideTile) >= launcher_.multiprocessors();
+    // Large tiles where there are enough of them, and where their edges are not much more work.
+    const int64_t area =
+        (cuda::kWideTile / cuda::kNarrowTile) * (cuda::kWideTile / cuda::kNarrowTile);
+    const bool wide = own.are_words != 0 && tiles(cuda::kWideTile) >= launcher_.multiprocessors() &&
+                      tiles(cuda::kWideTile) * area * 2 <= tiles(cuda::kNarrowTile) * 3;
     kernel = &(wide ? gemms->wide : gemms->narrow)[args.transpose_a != 0][args.transpose_b != 0];
   }
   launch(kernel->kernel, tiles(kernel->tile), own, stream);

@@ -71,8 +71,8 @@ class Int8Product {
     const int64_t tasks = blocks(args.m, kTile) * blocks(args.n, kTile);
     for (int64_t task = block_index(); task < tasks; task += block_count()) {
       Int8Product product;
-      product.multiply(args, TileOfC(args.m, args.n, task, kTile), memory);
-      const TileOfC tile(args.m, args.n, opaque(task), kTile);
+      product.multiply(args, TileOfC(args.m, args.n, task, kTile, kTile), memory);
+      const TileOfC tile(args.m, args.n, opaque(task), kTile, kTile);
       with_element(args.c_dtype, [&](auto element) {
         product.template write<typename decltype(element)::Type>(args, tile, memory);
       });

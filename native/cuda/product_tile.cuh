@@ -142,23 +142,27 @@ struct TileOfC {
 
   // Blocks that run at a time have neighbouring tiles, in groups of 8 rows of tiles: they share what
   // they read in the second-level cache.
-  NAMP_DEVICE TileOfC(int64_t m, int64_t n, int64_t task, int tile) {
-    constexpr int64_t kGroup = 8;
-    const int64_t rows = blocks(m, tile);
-    const int64_t columns = blocks(n, tile);
-    product = task / (rows * columns);
-    const int64_t own = task - product * rows * columns;
-    const int64_t group = own / (kGroup * columns);
-    const int64_t left = rows - group * kGroup;
-    const int64_t rows_of_group = left < kGroup ? left : kGroup;
-    const int64_t in_group = own - group * kGroup * columns;
-    column = in_group / rows_of_group * tile;
-    row = (group * kGroup + in_group % rows_of_group) * tile;
+  // Tiles are counted in 32 bits.
+  NAMP_DEVICE TileOfC(int64_t m, int64_t n, int64_t task, int tile_rows, int tile_columns) {
+    constexpr uint32_t kGroup = 8;
+    const auto index = static_cast<uint32_t>(task);
+    const auto rows = static_cast<uint32_t>(blocks(m, tile_rows));
+    const auto columns = static_cast<uint32_t>(blocks(n, tile_columns));
+    const uint32_t of_product = index / (rows * columns);
+    const uint32_t own = index - of_product * (rows * columns);
+    const uint32_t group = own / (kGroup * columns);
+    const uint32_t left = rows - group * kGroup;
+    const uint32_t rows_of_group = left < kGroup ? left : kGroup;
+    const uint32_t in_group = own - group * kGroup * columns;
+    const uint32_t own_column = in_group / rows_of_group;
+    product = of_product;
+    column = int64_t{own_column} * tile_columns;
+    row = int64_t{group * kGroup + (in_group - own_column * rows_of_group)} * tile_rows;
   }
 };
 
 // Where a thread is in the block, and its warp, of kRows and kColumns, in the tile.
-template <int kTile, int kRows, int kColumns>
+template <int kTileColumns, int kRows, int kColumns>
 struct TilePosition {
   int lane;
   int warp;
@@ -168,8 +172,8 @@ struct TilePosition {
   NAMP_DEVICE explicit TilePosition(int thread)
       : lane(thread % kWarp),
         warp(thread / kWarp),
-        row(warp / (kTile / kColumns) * kRows),
-        column(warp % (kTile / kColumns) * kColumns) {}
+        row(warp / (kTileColumns / kColumns) * kRows),
+        column(warp % (kTileColumns / kColumns) * kColumns) {}
 };
 
 }  // namespace namp::cuda

@@ -24,9 +24,13 @@ inline constexpr int kWordElements = 8;  // in 16 bytes
 // Two elements in a word, the first in the lower half.
 struct Float16Pair {
   NAMP_DEVICE static uint32_t pack(float first, float second) {
+#if __CUDA_ARCH__ >= 800
     uint32_t both;
     asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
     return both;
+#else
+    return convert_to_float16(first) | uint32_t{convert_to_float16(second)} << 16;
+#endif
   }
   NAMP_DEVICE static float first(uint32_t both) {
     return convert_from_float16(static_cast<uint16_t>(both));

@@ -39,7 +39,7 @@ NAMP_DEVICE const GemmArgs& gemm_of(const GemmArgs& gemm) { return gemm; }
 // computed where it is used: kept beside the sums, it would spill.
 template <class Args>
 struct DenseResult {
-  static constexpr bool kMayScatter = false;
+  static constexpr bool kIsOfImages = false;
 
   NAMP_DEVICE DenseResult(const Args&, const TileOfC& tile) : product(tile.product) {}
   NAMP_DEVICE int64_t columns(const Args& args) const { return gemm_of(args).call.n; }
@@ -56,9 +56,134 @@ NAMP_DEVICE int64_t depth_of_part(const GemmArgs& gemm, int64_t part) {
   return gemm.whole_k != 0 && rest < gemm.call.k ? rest : gemm.call.k;
 }
 
+// A pack rounded to two bytes an element; of a NaN any.
+template <class Pair>
+NAMP_DEVICE Words pack_halves(const Pack<kPack>& x) {
+  return make_words(Pair::pack(x.at[0], x.at[1]), Pair::pack(x.at[2], x.at[3]),
+                    Pair::pack(x.at[4], x.at[5]), Pair::pack(x.at[6], x.at[7]));
+}
+
+// Writes a lane's packs of C: those of some columns, in any row.
+template <class Element, class Pair, class Operands,
+          bool kIsOfImages = Operands::Result::kIsOfImages>
+class PackWriter {
+ public:
+  using Args = typename Operands::Args;
+  static constexpr bool kHasEpilogue = Operands::kHasEpilogue;
+  // Of C where all of it is plain.
+  using Plain = std::conditional_t<kHasEpilogue, Element, float>;
+
+  // bias: where the columns' bias is kept in shared memory; the lanes that keep say so.
+  NAMP_DEVICE PackWriter(const Args& call, const TileOfC& tile, int64_t column, uint32_t bias,
+                         bool keeps)
+      : result_(call, tile), column_(column), part_(result_.columns(call) - column), bias_(bias) {
+    const GemmArgs& gemm = gemm_of(call);
+    const namp_gemm_args& args = gemm.call;
+    constexpr int64_t kWhole = sizeof(Words) / sizeof(Plain);
+    is_plain_ =
+        part_.is_whole() && args.alpha == 1.0f && args.beta == 0.0f && args.ldc % kWhole == 0 &&
+        reinterpret_cast<uintptr_t>(plain_row(call, tile.row)) % sizeof(Words) == 0 &&
+        (!kHasEpilogue || (args.c_dtype != NAMP_FLOAT32 && args.bias == nullptr &&
+                           args.activation == NAMP_ACTIVATION_NONE &&
+                           args.pre_activation == nullptr && args.activation_kept == nullptr));
+    if (kHasEpilogue && args.bias != nullptr && gemm.bias_by_row == 0 && keeps && part_.there > 0) {
+      const Pack<kPack> x = load_bias(gemm, Place{0, column, 0, 0}, part_);
+      store_shared_floats(bias, x.at);
+      store_shared_floats(bias + 16, x.at + 4);
+    }
+  }
+  NAMP_DEVICE bool is_there() const { return part_.there > 0; }
+  // Whether the sums are rounded and written as they are, in whole words in every row.
+  NAMP_DEVICE bool is_plain() const { return is_plain_; }
+  NAMP_DEVICE Plain* plain_row(const Args& call, int64_t row) const {
+    return static_cast<Plain*>(gemm_of(call).call.c) + result_.place(call, row, column_).at;
+  }
+  NAMP_DEVICE void put_plain(Element* to, const Pack<kPack>& x) const {
+    store_words<0>(reinterpret_cast<Words*>(to), pack_halves<Pair>(x));
+  }
+  NAMP_DEVICE void put_plain(float* to, const Pack<kPack>& x) const {
+    RawPack<float, kPack> raw;
+    memcpy(&raw, &x, sizeof(raw));
+    store_aligned(raw, to);
+  }
+  NAMP_DEVICE void put(const Args& call, int64_t row, Pack<kPack> x) const {
+    const GemmArgs& gemm = gemm_of(call);
+    const namp_gemm_args& args = gemm.call;
+    const Place at = result_.place(call, row, column_);
+    x = scale_sums(args, FloatOr<Element>(), x, at, part_);
+    if constexpr (!kHasEpilogue) {
+      FloatOr<Element>().put(x, args.c, args.c_dtype, at.at, part_);
+    } else {
+      if (args.bias != nullptr) {
+        Pack<kPack> more;
+        if (gemm.bias_by_row != 0) {
+          more = load_bias(gemm, at, part_);
+        } else {
+          load_shared_floats(more.at, bias_);
+          load_shared_floats(more.at + 4, bias_ + 16);
+        }
+        x = map(Plus(), x, more);
+      }
+      if (args.activation_kept != nullptr) {
+        x = multiply_by_slope(args, FloatOr<Element>(), x, at, part_);
+        FloatOr<Element>().put(x, args.c, args.c_dtype, at.at, part_);
+      } else {
+        finish(args, FloatOr<Element>(), x, at, part_);
+      }
+    }
+  }
+
+ private:
+  typename Operands::Result result_;
+  int64_t column_;
+  Prefix part_;
+  uint32_t bias_;
+  bool is_plain_;
+};
+
+// Of a convolution's images: the rows' bias and activation.
+template <class Element, class Pair, class Operands>
+class PackWriter<Element, Pair, Operands, true> {
+ public:
+  using Args = typename Operands::Args;
+  using Plain = Element;
+
+  NAMP_DEVICE PackWriter(const Args& call, const TileOfC& tile, int64_t column, uint32_t, bool)
+      : result_(call, tile, column) {
+    const namp_gemm_args& args = gemm_of(call).call;
+    is_plain_ =
+        result_.is_of_halves() && args.bias == nullptr && args.activation == NAMP_ACTIVATION_NONE;
+  }
+  NAMP_DEVICE bool is_there() const { return result_.is_there(); }
+  NAMP_DEVICE bool is_plain() const { return is_plain_; }
+  NAMP_DEVICE Plain* plain_row(const Args& call, int64_t row) const {
+    return reinterpret_cast<Plain*>(result_.row(call, row));
+  }
+  NAMP_DEVICE void put_plain(Plain* to, const Pack<kPack>& x) const {
+    result_.put_halves(reinterpret_cast<uint16_t*>(to), pack_halves<Pair>(x));
+  }
+  NAMP_DEVICE void put(const Args& call, int64_t row, Pack<kPack> x) const {
+    const namp_gemm_args& args = gemm_of(call).call;
+    if (args.bias != nullptr) {
+      const float bias = load(static_cast<const Element*>(args.bias) + result_.channel(call, row));
+      x = map([=](float y) { return y + bias; }, x);
+    }
+    if (args.activation != NAMP_ACTIVATION_NONE) {
+      with_fused_activation(args.activation, [&](auto activation) {
+        x = map([](float y) { return decltype(activation)::forward(y); }, x);
+      });
+    }
+    result_.put(call, row, pack_halves<Pair>(x));
+  }
+
+ private:
+  typename Operands::Result result_;
+  bool is_plain_;
+};
+
 // Operands (matrix_operands.cuh, convolution_operands.cuh) bring slices of A and B to a stage of shared
-// memory, as TileA and TileB. Element is the dtype of A and B, Pair its arithmetic. A warp has 32 columns of the tile, and as many
-// rows as make 8 warps of 128, 4 of 64.
+// memory, as TileA and TileB. Element is the dtype of A and B, Pair its arithmetic. A warp has 32 columns of
+// the tile, and as many rows as make kThreads of them.
 template <class Element, class Pair, class Operands, int kThreads, bool kAsync>
 class TensorProduct {
  public:
@@ -66,13 +191,13 @@ class TensorProduct {
   using Result = typename Operands::Result;
   using TileA = typename Operands::TileA;
   using TileB = typename Operands::TileB;
-  static constexpr int kTile = TileA::kSide;
-  static_assert(TileB::kSide == kTile);
+  static constexpr int kTileRows = TileA::kSide;
+  static constexpr int kTileColumns = TileB::kSide;
   static constexpr int kWarps = kThreads / kWarp;
   static constexpr int kColumns = 32;  // of a warp
-  static constexpr int kRows = kTile * kTile / kColumns / kWarps;
+  static constexpr int kRows = kTileRows * kTileColumns / kColumns / kWarps;
   using Slices = ProductSlices<TileA, TileB, kAsync>;
-  using Position = TilePosition<kTile, kRows, kColumns>;
+  using Position = TilePosition<kTileColumns, kRows, kColumns>;
   static constexpr int kWriteRows = 32;  // of a warp, that are written at a time
   static_assert(kRows % kWriteRows == 0);
   static constexpr int kRowBytes = kColumns * static_cast<int>(sizeof(float));
@@ -85,21 +210,25 @@ class TensorProduct {
   NAMP_DEVICE static void run(const Args& call, uint32_t memory) {
     const namp_gemm_args& args = gemm_of(call).call;
     const int64_t products = args.batch > 0 ? args.batch : 1;
-    const int64_t tasks = products * blocks(args.m, kTile) * blocks(args.n, kTile);
+    const int64_t tasks = products * blocks(args.m, kTileRows) * blocks(args.n, kTileColumns);
     for (int64_t task = block_index(); task < tasks; task += block_count()) {
       TensorProduct product;
       product.multiply(call, task, memory);
       // Which tile it was is found again: meanwhile the sums have all registers.
-      product.write(call, TileOfC(args.m, args.n, opaque(task), kTile), memory);
+      product.write(call, tile_of(args, opaque(task)), memory);
     }
   }
 
  private:
   float sums_[kRows / kRowsOfA][kColumns / 8][4] = {};
 
+  NAMP_DEVICE static TileOfC tile_of(const namp_gemm_args& args, int64_t task) {
+    return TileOfC(args.m, args.n, task, kTileRows, kTileColumns);
+  }
+
   NAMP_DEVICE void multiply(const Args& call, int64_t task, uint32_t memory) {
     const namp_gemm_args& args = gemm_of(call).call;
-    const TileOfC tile(args.m, args.n, task, kTile);
+    const TileOfC tile = tile_of(args, task);
     // Where a thread is, is found again behind the loop, or kept: which of the two spills is a whim of
     // ptxas, of one for matrices and of the other for convolutions.
     const Position own(Operands::kKeepsPosition ? thread_index() : opaque(thread_index()));
@@ -115,7 +244,7 @@ class TensorProduct {
       });
     });
     if (!sums_rows) return;
-    const TileOfC again(args.m, args.n, opaque(task), kTile);
+    const TileOfC again = tile_of(args, opaque(task));
     row_sums.finish(memory, [&](int row, float sum) {
       if (again.row + row >= args.m) return;
       FloatOr<Element>().put(Pack<1>{{sum}}, args.row_sums, args.c_dtype,
@@ -126,9 +255,7 @@ class TensorProduct {
   // A lane's sums are two and two beside each other: through shared memory, 32 rows of a warp at a
   // time, it gets eight of a row, to be written as 16 bytes.
   NAMP_DEVICE void write(const Args& call, const TileOfC& tile, uint32_t memory) {
-    const GemmArgs& gemm = gemm_of(call);
-    const namp_gemm_args& args = gemm.call;
-    const Result result(call, tile);
+    const namp_gemm_args& args = gemm_of(call).call;
     constexpr int kPacks = kColumns / kPack;  // of a row
     // What follows from it is computed here, not before the loop over slices, where it would hold
     // registers.
@@ -143,16 +270,10 @@ class TensorProduct {
     // A lane writes packs of the same columns.
     static_assert(kWarp % kPacks == 0);
     const int pack = lane % kPacks;
-    const int64_t column = tile.column + own.column + pack * kPack;
-    const Prefix part{result.columns(call) - column};
     // The columns' bias is behind the rows, for all of which it is read once.
     const uint32_t bias = region + kWriteRows * kRowBytes + pack * 32;
-    if (Operands::kHasEpilogue && args.bias != nullptr && gemm.bias_by_row == 0 && lane < kPacks &&
-        part.there > 0) {
-      const Pack<kPack> x = load_bias(gemm, Place{0, column, 0, 0}, part);
-      store_shared_floats(bias, x.at);
-      store_shared_floats(bias + 16, x.at + 4);
-    }
+    const PackWriter<Element, Pair, Operands> writer(
+        call, tile, tile.column + own.column + pack * kPack, bias, lane < kPacks);
     constexpr int kParts = kWriteRows / kRowsOfA;
 #pragma unroll 1
     for (int first = 0; first < kRows; first += kWriteRows) {
@@ -181,47 +302,31 @@ class TensorProduct {
         }
       }
       warp_barrier();
-#pragma unroll 1
-      for (int line = lane / kPacks; line < kWriteRows; line += kWarp / kPacks) {
-        const int64_t row = tile.row + own.row + first + line;
-        if (row >= args.m || part.there <= 0) continue;
-        Pack<kPack> x;
-        load_shared_floats(x.at, place(line, pack * 2));
-        load_shared_floats(x.at + 4, place(line, pack * 2 + 1));
-        if constexpr (Result::kMayScatter) {
-          if (result.is_scattered(call)) {
+      // A lane's first row, and from one to its next.
+      const int64_t row = tile.row + own.row + first + lane / kPacks;
+      constexpr int kStep = kWarp / kPacks;
+      static_assert(kStep % 8 == 0, "a lane's rows have one order of their floats");
+      const int rows_left = args.m - row < kWriteRows ? static_cast<int>(args.m - row) : kWriteRows;
+      if (writer.is_plain()) {
+        auto* to = writer.plain_row(call, row);
 #pragma unroll
-            for (int j = 0; j < kPack; ++j) {
-              if (j < part.there) {
-                FloatOr<Element>().put(Pack<1>{{x.at[j]}}, args.c, args.c_dtype,
-                                       result.scattered(call, row, column + j), Single{});
-              }
-            }
-            continue;
-          }
+        for (int i = 0; i < kWriteRows / kStep; ++i) {
+          if (i * kStep >= rows_left) break;
+          Pack<kPack> x;
+          load_shared_floats(x.at, place(lane / kPacks, pack * 2) + i * kStep * kRowBytes);
+          load_shared_floats(x.at + 4, place(lane / kPacks, pack * 2 + 1) + i * kStep * kRowBytes);
+          writer.put_plain(to, x);
+          to += kStep * args.ldc;
         }
-        const Place at = result.place(call, row, column);
-        x = scale_sums(args, FloatOr<Element>(), x, at, part);
-        if constexpr (!Operands::kHasEpilogue) {
-          FloatOr<Element>().put(x, args.c, args.c_dtype, at.at, part);
-        } else {
-          if (args.bias != nullptr) {
-            Pack<kPack> more;
-            if (gemm.bias_by_row != 0) {
-              more = load_bias(gemm, at, part);
-            } else {
-              load_shared_floats(more.at, bias);
-              load_shared_floats(more.at + 4, bias + 16);
-            }
-            x = map(Plus(), x, more);
-          }
-          if (args.activation_kept != nullptr) {
-            x = multiply_by_slope(args, FloatOr<Element>(), x, at, part);
-            FloatOr<Element>().put(x, args.c, args.c_dtype, at.at, part);
-          } else {
-            finish(args, FloatOr<Element>(), x, at, part);
-          }
-        }
+        continue;
+      }
+#pragma unroll 1
+      for (int i = 0; i < kWriteRows / kStep; ++i) {
+        if (i * kStep >= rows_left || !writer.is_there()) break;
+        Pack<kPack> x;
+        load_shared_floats(x.at, place(lane / kPacks + i * kStep, pack * 2));
+        load_shared_floats(x.at + 4, place(lane / kPacks + i * kStep, pack * 2 + 1));
+        writer.put(call, row + i * kStep, x);
       }
     }
   }

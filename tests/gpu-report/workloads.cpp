@@ -633,11 +633,11 @@ Workload odd_gemm(int32_t dtype) {
           }};
 }
 
-// Of as many channels as it makes. The number of channels decides the tile of products.
 enum class Direction { forward, data, weights };
+// Of as many channels as it makes. The number of channels, and of images, decides the tile of products.
 Workload convolution(int64_t channels, int32_t dtype, Direction direction, int compute = 80,
                      bool depthwise = false) {
-  const int64_t batch = 2, side = 16, kernel = 3;
+  const int64_t batch = channels == 64 ? 8 : 2, side = 16, kernel = 3;
   const int64_t pixels = batch * channels * side * side;
   const int64_t inputs = depthwise ? 1 : channels;  // of an output
   const char* which = direction == Direction::forward ? ""
@@ -675,6 +675,50 @@ Workload convolution(int64_t channels, int32_t dtype, Direction direction, int c
             };
           },
           compute};
+}
+
+// With a stride: of three channels, as the first of a network, or of one tap.
+Workload strided_convolution(int64_t channels, int64_t kernel, int32_t dtype, Direction direction) {
+  const int64_t batch = 2, made = 16, side = 16, stride = 2;
+  const int64_t inputs = batch * channels * side * side;
+  const int64_t outputs = batch * made * (side / stride) * (side / stride);
+  const int64_t weights = made * channels * kernel * kernel;
+  const int64_t products = outputs * channels * kernel * kernel;
+  const char* which = direction == Direction::forward ? ""
+                      : direction == Direction::data  ? " data"
+                                                      : " weights";
+  return {"convolution stride 2" + std::string(which) + " " + short_name(dtype) + ", " +
+              std::to_string(channels) + " channels",
+          "product",
+          products,
+          d((inputs + outputs + weights) * bytes_of(dtype)) / d(products),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_conv2d_args>();
+            args.dtype = args.weight_gradient_dtype = args.bias_gradient_dtype = dtype;
+            args.batch = batch;
+            args.in_channels = channels;
+            args.out_channels = made;
+            args.in_h = args.in_w = side;
+            args.kernel_h = args.kernel_w = kernel;
+            args.stride_h = args.stride_w = stride;
+            args.pad_h = args.pad_w = kernel / 2;
+            args.dilation_h = args.dilation_w = args.groups = 1;
+            args.input = gpu.numbers(dtype, inputs);
+            args.weight = gpu.numbers(dtype, weights);
+            args.output = gpu.numbers(dtype, outputs);
+            args.output_gradient = gpu.numbers(dtype, outputs);
+            args.input_gradient = gpu.numbers(dtype, inputs);
+            args.weight_gradient = gpu.numbers(dtype, weights);
+            return [=, &gpu] {
+              return direction == Direction::forward
+                         ? namp_conv2d_forward(gpu.device(), &args, nullptr)
+                     : direction == Direction::data
+                         ? namp_conv2d_backward_data(gpu.device(), &args, nullptr)
+                         : namp_conv2d_backward_weights(gpu.device(), &args, nullptr);
+            };
+          },
+          80};
 }
 
 Workload attention(int32_t dtype, int64_t dim, bool backward) {
@@ -787,7 +831,9 @@ std::vector<Workload> workloads(int64_t n) {
   for (const Direction direction : {Direction::forward, Direction::data, Direction::weights}) {
     all.push_back(convolution(16, f32, direction));
     all.push_back(convolution(16, f16, direction, 80, true));
-    for (const int64_t channels : {16, 128}) {
+    all.push_back(strided_convolution(3, 7, f16, direction));
+    all.push_back(strided_convolution(16, 1, f16, direction));
+    for (const int64_t channels : {16, 64, 128}) {
       for (const int32_t dtype : {f16, bf16})
         all.push_back(convolution(channels, dtype, direction));
       all.push_back(convolution(channels, f16, direction, 75));
