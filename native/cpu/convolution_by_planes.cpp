@@ -166,7 +166,8 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   const auto dtype = static_cast<namp_dtype>(args.dtype);
   const PairTiles* const pairs =
       dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr;
-  if (is_pointwise(shape) && pairs == nullptr) planes = as_one_row(planes);
+  if (is_pointwise(shape) && (pairs == nullptr || pairs->a_lies_anyhow))
+    planes = as_one_row(planes);
   const int64_t threads = threads_.count();
   const int64_t most_images = std::max<int64_t>(1, divide_up(args.batch, threads));
   PlanePlan plan(planes, pairs, most_images);

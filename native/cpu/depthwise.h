@@ -21,11 +21,4 @@ inline constexpr int64_t kDepthwiseUnits = kDepthwiseRows * kBlockColumns;
 // little memory, and more than most machines have threads.
 inline constexpr int64_t kDepthwisePieces = 64;
 
-// Of one worker.
-struct DepthwiseScratch {
-  float* planes;  // of some channels
-  float* sums;    // of each phase along a line
-  float* line;
-};
-
 }  // namespace namp
