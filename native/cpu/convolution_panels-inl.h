@@ -124,8 +124,8 @@ HWY_NOINLINE void multiply_rows(TileOperands operands, const PairTiles* pairs, i
           multiply_tile<decltype(count)::value>(operands, c + row * kBlockColumns, kBlockColumns,
                                                 accumulate);
         } else {
-          multiply_tile<decltype(count)::value, 1>(operands, c + row * kBlockColumns,
-                                                   kBlockColumns, accumulate);
+          multiply_tile<decltype(count)::value, 1>(operands, c + row * kBlockColumns, kBlockColumns,
+                                                   accumulate);
         }
       });
     }
@@ -145,10 +145,11 @@ struct PanelWeights {
         channels(plan.shape.channels),
         by_rows(given.row > given.channel),
         stride(by_rows ? given.row : given.channel) {
-    // Not on few places of the first-level cache, on which all rows of a tile are read at once, or one
-    // channel after the other.
+    // Not on few places of the first-level cache, on which all rows of a tile are read at once, or some
+    // channels again for every tap.
     constexpr int64_t kFloatsApart = 1024;
-    const bool spread = !by_rows || stride % (kFloatsApart * kUnit) != 0;
+    const bool spread =
+        by_rows ? stride % (kFloatsApart * kUnit) != 0 : kernel == 1 || !share_places(stride);
     const bool are_pairs = by_rows && kernel == 1 && channels % 2 == 0;
     in_place = spread && (std::is_same_v<T, float> || (kUnit == 2 && are_pairs));
   }

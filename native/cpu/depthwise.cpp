@@ -26,8 +26,7 @@ void clear_channels(const DepthwisePlanes& planes, float* memory) {
 // Scratch memory of one worker: the weights of some channels in the order of the runs, and the rest.
 struct WorkerMemory {
   explicit WorkerMemory(const DepthwisePlanes& all)
-      : weights_bytes(
-            align(all.channels_at_once * static_cast<int64_t>(all.plan.runs.size()) * 4)),
+      : weights_bytes(align(all.channels_at_once * static_cast<int64_t>(all.plan.runs.size()) * 4)),
         sums(all.plan.shape.width.written_phases() * kDepthwiseUnits),
         bytes(weights_bytes + planes_bytes(all) + align((sums + all.plan.line_units()) * 4)),
         planes(planes_bytes(all)) {}
@@ -99,8 +98,7 @@ bool CpuBackend::convolve_depthwise(const namp_conv2d_args& args, ConvolutionPas
                    const int64_t channel = item % args.groups;
                    for (int64_t i = 0; i < count; ++i) {
                      for (int64_t run = 0; run < runs; ++run) {
-                       of_runs[i * runs + run] =
-                           wide[(channel + i) * shape.taps + planes.tap(run)];
+                       of_runs[i * runs + run] = wide[(channel + i) * shape.taps + planes.tap(run)];
                      }
                    }
                    ProductOutput output = all;

@@ -1,4 +1,4 @@
-// Sizes and scratch memory of depthwise convolution (depthwise.cpp).
+// Sizes of depthwise convolution (depthwise_planes.h, depthwise_lanes.h).
 #pragma once
 
 #include <cstdint>

@@ -99,7 +99,9 @@ HWY_INLINE void convolve_by_lines(const DepthwiseLines& lines, const float* weig
   const float* const bias = widen_bias(output, 1, 1, bias_buffer);
   const Lane added(bias_buffer[0]);
   T* const first = static_cast<T*>(output.c);
-  const bool streams = row_streams(output, first, columns) && columns * sizeof(T) % 64 == 0;
+  // The rest of a cache line would come rows later.
+  constexpr bool kIsLine = kLanes * static_cast<int64_t>(sizeof(T)) == 64;
+  const bool streams = kIsLine && row_streams(output, first, columns);
   for_lanes(columns, [&](int64_t i, auto part) NAMP_LANES {
     T* const out = first + i;
     convolve_lines(lines, weights, plane + i, rows, [&](int64_t row, Lane sum) NAMP_LANES {
