@@ -18,7 +18,7 @@ Usage: ./build.sh VERB [arguments]
   test [options]        build, then every test and check; --exhaustive takes every float and every failure instead of a sample, --gpu the
                         machine's own GPU instead of the emulated one
   bench [args]          build, then run the benchmarks (args go to BenchmarkDotNet), or: plots FOLDER, overhead, tensors, onednn,
-                        onednn networks [BATCHES]
+                        onednn networks [BATCHES [TEXT]]
   gpu-report [args]     build, then say what the CUDA kernels are made of, move and execute (--json, --filter TEXT), or: --steps [GPU...], the
                         time of a step of GPT-2 and of ResNet-50's convolutions by a model
   cuda-toolkit [libraries]  unpack NVIDIA's CUDA toolkit beside the system, with its libraries or without, for test and gpu-report; nothing

@@ -10,15 +10,23 @@ namespace NativeAmp.Benchmarks;
 internal static class NetworkConvolutions
 {
     // Times oneDNN's that an operation may take.
-    private static readonly (DType Type, double Limit)[] Types = [(DType.Float32, 1.3), (DType.BFloat16, 1.5)];
+    private static readonly (DType Type, double Limit)[] Types =
+    [
+        (DType.Float32, 1.3),
+        (DType.Float16, 1.3),
+        (DType.BFloat16, 1.5),
+    ];
 
     /// <summary>Measures and writes a row for each convolution and batch, then how many are above the limits.</summary>
-    public static void Write(IReadOnlyList<int> batches, double secondsACell)
+    /// <param name="batches">Numbers of images.</param>
+    /// <param name="secondsACell">Approximate seconds for each operation.</param>
+    /// <param name="text">Only rows whose network and shape have this in their text.</param>
+    public static void Write(IReadOnlyList<int> batches, double secondsACell, string text = "")
     {
         using Device with = Device.Cpu();
         using Device without = LibraryReport.WithoutOneDnn();
         Console.WriteLine(LibraryReport.Heading(with, without));
-        Console.WriteLine("medians of the turns' ratios: forward, images and weights in fp32, then in bf16");
+        Console.WriteLine("medians of the turns' ratios: forward, images and weights in fp32, in fp16, in bf16");
         var ratios = Types.ToDictionary(type => type.Type, _ => new List<double>());
         foreach ((string network, ConvolutionShape[] shapes) in Networks())
         {
@@ -29,6 +37,8 @@ internal static class NetworkConvolutions
         foreach ((DType type, double limit) in Types)
         {
             List<double> all = ratios[type];
+            if (all.Count == 0)
+                continue;
             Console.WriteLine(
                 string.Create(
                     CultureInfo.InvariantCulture,
@@ -41,6 +51,8 @@ internal static class NetworkConvolutions
         void Row(string network, ConvolutionShape shape)
         {
             string line = $"{network, -12}{shape, -66}";
+            if (!line.Contains(text, StringComparison.OrdinalIgnoreCase))
+                return;
             foreach ((DType type, _) in Types)
             foreach (LibraryOperation direction in shape.Directions())
             {

@@ -3,10 +3,10 @@ using NativeAmp.Benchmarks;
 
 // plots FOLDER: bandwidth against size. overhead: the cost of FusedAdam.Step beyond its kernels. tensors: one tensor in
 // turns with many of the same total. onednn: training steps without oneDNN, in turns with the same with it. onednn
-// networks [BATCHES]: two networks' convolutions likewise. integers: linear layers and convolutions of integers, in
-// turns with float32's, and with reading. integers thread: the layers by one thread's time. integers libraries: their
-// products in turns with oneDNN's and ONNX Runtime's. recorded gpt VOCABULARY, recorded convolutions: work once on the
-// emulated GPU, for ./build.sh gpu-report --steps.
+// networks [BATCHES [TEXT]]: two networks' convolutions likewise, or those whose rows have the text. integers: linear
+// layers and convolutions of integers, in turns with float32's, and with reading. integers thread: the layers by one
+// thread's time. integers libraries: their products in turns with oneDNN's and ONNX Runtime's. recorded gpt VOCABULARY,
+// recorded convolutions: work once on the emulated GPU, for ./build.sh gpu-report --steps.
 // --smoke: every class and report once, at small sizes. Else BenchmarkDotNet's own arguments.
 switch (args)
 {
@@ -28,6 +28,9 @@ switch (args)
         return 0;
     case [.., "onednn", "networks", var batches]:
         NetworkConvolutions.Write([.. batches.Split(',').Select(int.Parse)], secondsACell: 0.1);
+        return 0;
+    case [.., "onednn", "networks", var batches, var text]:
+        NetworkConvolutions.Write([.. batches.Split(',').Select(int.Parse)], secondsACell: 0.1, text);
         return 0;
     case [.., "integers"]:
         IntegerReport.Write(width: 2048, [1, 256], threads: 2, secondsARow: 4);

@@ -156,6 +156,18 @@ bool fill_as_columns(const PlanePlan& plan, const PairTiles* for_all_taps, namp_
           plan.shape.channels > plan.shape.out_channels);
 }
 
+// Positions for which weights in pairs are laid out a tile at a time: two blocks of them.
+constexpr int64_t kFewPositions = 2 * kBlockColumns;
+
+// The same tiles, but of weights that are laid out as a whole where that takes less time: a tile would
+// be laid out again for each of many blocks of positions, unless weights are pairs where they are. positions:
+// of the batch, so that the bits do not depend on threads.
+PairTiles with_layout(const PairTiles& tiles, int64_t positions, bool are_pairs) {
+  PairTiles result = tiles;
+  result.a_lies_anyhow = tiles.a_lies_anyhow && (are_pairs || positions <= kFewPositions);
+  return result;
+}
+
 }  // namespace
 
 bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPass pass,
@@ -164,9 +176,16 @@ bool CpuBackend::convolve_by_planes(const namp_conv2d_args& args, ConvolutionPas
   const bool backward = pass == ConvolutionPass::kBackwardData;
   PlaneShape planes = backward ? planes_of_output_gradient(shape) : planes_of_input(shape);
   const auto dtype = static_cast<namp_dtype>(args.dtype);
-  const PairTiles* const pairs =
+  const PairTiles* const usual =
       dtype == NAMP_BFLOAT16 ? pair_tiles(simd_, planes.channels) : nullptr;
-  if (is_pointwise(shape) && pairs == nullptr) planes = as_one_row(planes);
+  PairTiles tiles{};
+  if (usual != nullptr) {
+    tiles = with_layout(*usual, args.batch * planes.height.out * planes.width.out,
+                        !backward && is_pointwise(shape));
+  }
+  const PairTiles* const pairs = usual == nullptr ? nullptr : &tiles;
+  if (is_pointwise(shape) && (pairs == nullptr || pairs->a_lies_anyhow))
+    planes = as_one_row(planes);
   const int64_t threads = threads_.count();
   const int64_t most_images = std::max<int64_t>(1, divide_up(args.batch, threads));
   PlanePlan plan(planes, pairs, most_images);

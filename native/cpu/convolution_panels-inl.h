@@ -14,6 +14,7 @@
 #include "cpu/convolution_planes.h"
 #include "cpu/gemm_tile-inl.h"
 #include "cpu/loop-inl.h"
+#include "cpu/pair_rows-inl.h"
 #include "cpu/plane_lines-inl.h"
 #include "cpu/product_output-inl.h"
 
@@ -29,7 +30,7 @@ HWY_INLINE void copy_beyond(Word* to, const Word* from, int64_t count) {
     hn::StoreU(hn::LoadU(tag, from + i), tag, to + i);
 }
 
-// Some channels of the input.
+// Some channels of the input, in units of the plan.
 struct ChannelPiece {
   int64_t begin;
   int64_t count;
@@ -39,7 +40,8 @@ struct ChannelPiece {
 inline constexpr int64_t kPanelGap = kLanes;
 
 // The inputs of a block's positions that some channels have for some runs: panels of a row for each run
-// and channel, b_panel apart. What lies after the last position is anything.
+// and channel, or pair of channels, b_panel apart. What lies after the last position is anything. planes
+// of BFloat16 in a plan of pairs are the channels themselves.
 template <class T>
 HWY_INLINE void pack_panels(const PlanePlan& plan, const PlanePlan::Sum& runs, const T* planes,
                             int64_t rows, const PositionBlock& block, const ChannelPiece& piece,
@@ -59,16 +61,25 @@ HWY_INLINE void pack_panels(const PlanePlan& plan, const PlanePlan::Sum& runs, c
                                      panel - panels + at, some};
             });
   });
+  const bool pairs_up = std::is_same_v<T, BFloat16> && plan.pairs != nullptr;
+  const int64_t unit = pairs_up ? 2 : 1;  // channels
   for (int64_t run = 0; run < runs.runs; ++run) {
-    const T* from =
-        planes + plan.runs[static_cast<size_t>(runs.first_run + run)] + piece.begin * plan.plane;
-    for (int64_t i = 0; i < piece.count; ++i, from += plan.plane, panels += kTileColumns) {
+    const T* from = planes + plan.runs[static_cast<size_t>(runs.first_run + run)] +
+                    piece.begin * unit * plan.plane;
+    for (int64_t i = 0; i < piece.count; ++i, from += unit * plan.plane, panels += kTileColumns) {
+      const bool has_odd = (piece.begin + i) * unit + 1 < plan.shape.channels;
       for (const Part* part = parts; part < parts + part_count; ++part) {
         const T* in = from + part->from;
         float* out = panels + part->to;
         if constexpr (std::is_same_v<T, float>) {
           if (!plan.in_place) {
             copy_beyond(out, in, part->count);
+            continue;
+          }
+        }
+        if constexpr (std::is_same_v<T, BFloat16>) {
+          if (pairs_up) {
+            pair_up(out, in, has_odd ? in + plan.plane : nullptr, part->count);
             continue;
           }
         }
@@ -97,88 +108,140 @@ struct WeightPieces {
 
 // Its own function: inlined twice, the tiles take other registers and more time. The rows are at most a
 // tile's. Panels lie b_panel apart. The next tile's weights are fetched along.
-HWY_NOINLINE void multiply_rows(TileOperands operands, int64_t b_panel, float* c, int64_t rows,
-                                int64_t columns, bool accumulate, const WeightPieces& next) {
+HWY_NOINLINE void multiply_rows(TileOperands operands, const PairTiles* pairs, int64_t b_panel,
+                                float* c, int64_t rows, int64_t columns, bool accumulate,
+                                const WeightPieces& next) {
   const auto* a = static_cast<const float*>(operands.a);
   const int64_t panels = divide_up(columns, kTileColumns);
   for (int64_t panel = 0; panel < panels; ++panel, c += kTileColumns) {
     next.fetch(panel, panels);
-    for_tile_rows(rows, [&](int64_t row, auto count) NAMP_LANES {
-      operands.a = a + row * operands.a_row;
-      if (columns - panel * kTileColumns > kLanes) {
-        multiply_tile<decltype(count)::value>(operands, c + row * kBlockColumns, kBlockColumns,
-                                              accumulate);
-      } else {
-        multiply_tile<decltype(count)::value, 1>(operands, c + row * kBlockColumns, kBlockColumns,
-                                                 accumulate);
-      }
-    });
+    if (pairs != nullptr) {
+      pairs->multiply(operands, b_panel, c, kBlockColumns, rows, kPairColumns, accumulate);
+    } else {
+      for_tile_rows(rows, [&](int64_t row, auto count) NAMP_LANES {
+        operands.a = a + row * operands.a_row;
+        if (columns - panel * kTileColumns > kLanes) {
+          multiply_tile<decltype(count)::value>(operands, c + row * kBlockColumns, kBlockColumns,
+                                                accumulate);
+        } else {
+          multiply_tile<decltype(count)::value, 1>(operands, c + row * kBlockColumns, kBlockColumns,
+                                                   accumulate);
+        }
+      });
+    }
     operands.b = static_cast<const float*>(operands.b) + b_panel;
   }
 }
 
-// Whether tiles read weights where they are, which lie in pieces this far apart: not on few places of the
-// first-level cache, on which all rows of a tile are read at once, or one channel after the other.
+// A group's weights as tiles read them: T is float, an element that is widened, or BFloat16Pair.
 template <class T>
-HWY_INLINE bool has_tiles_in_place(const PlaneWeights& weights) {
-  if (!std::is_same_v<T, float>) return false;
-  return weights.row <= weights.channel || weights.row % 1024 != 0;
-}
+struct PanelWeights {
+  using Element = std::conditional_t<std::is_same_v<T, BFloat16Pair>, BFloat16, T>;
+  static constexpr int64_t kUnit = std::is_same_v<T, BFloat16Pair> ? 2 : 1;  // channels
+
+  HWY_INLINE PanelWeights(const PlanePlan& plan, const PlaneWeights& given)
+      : weights(given),
+        kernel(plan.kernel),
+        channels(plan.shape.channels),
+        by_rows(given.row > given.channel),
+        stride(by_rows ? given.row : given.channel) {
+    // Not on few places of the first-level cache, on which all rows of a tile are read at once, or some
+    // channels again for every tap.
+    constexpr int64_t kFloatsApart = 1024;
+    const bool spread =
+        by_rows ? stride % (kFloatsApart * kUnit) != 0 : kernel == 1 || !share_places(stride);
+    const bool are_pairs = by_rows && kernel == 1 && channels % 2 == 0;
+    in_place = spread && (std::is_same_v<T, float> || (kUnit == 2 && are_pairs));
+  }
+
+  // Those of some rows and units.
+  HWY_INLINE const Element* at(int64_t row, int64_t unit) const {
+    return static_cast<const Element*>(weights.data) + row * weights.row +
+           unit * kUnit * weights.channel;
+  }
+
+  // In memory: a row of the output has its weights of these channels one after the other, or a channel
+  // those of the rows.
+  HWY_INLINE WeightPieces pieces(int64_t row, int64_t rows, const ChannelPiece& piece) const {
+    constexpr int64_t kSize = sizeof(Element);
+    const int64_t some = std::min(piece.count * kUnit, channels - piece.begin * kUnit);
+    const int64_t length = (by_rows ? some : rows) * kernel;
+    return {reinterpret_cast<const char*>(at(row, piece.begin)), by_rows ? rows : some,
+            length * kSize, stride * kSize};
+  }
+
+  // Laid out, in pieces piece_row apart.
+  HWY_INLINE void lay_out(float* tile, int64_t piece_row, int64_t row, int64_t rows,
+                          const ChannelPiece& piece) const {
+    const Element* from = at(row, piece.begin);
+    if constexpr (kUnit == 1) {
+      widen_rows(tile, piece_row, from, stride, by_rows ? rows : piece.count,
+                 (by_rows ? piece.count : rows) * kernel);
+    } else {
+      const int64_t some = std::min(piece.count * kUnit, channels - piece.begin * kUnit);
+      if (by_rows) {
+        for (int64_t i = 0; i < rows; ++i, tile += piece_row, from += stride)
+          pair_channels(tile, from, kernel, some);
+      } else {
+        for (int64_t i = 0; i < some; i += 2, tile += piece_row, from += 2 * stride)
+          pair_up(tile, from, i + 1 < some ? from + stride : nullptr, rows * kernel);
+      }
+    }
+  }
+
+  PlaneWeights weights;
+  int64_t kernel;
+  int64_t channels;
+  bool by_rows;
+  int64_t stride;
+  bool in_place;
+};
 
 // The sums of some channels of the output at a block's positions: those of sums first to last of the
-// plan, which lie sum_units apart. weights: of the first channel.
+// plan, which lie sum_units apart. given: of the first channel.
 template <class T>
 HWY_INLINE void sum_by_panels(const PlanePlan& plan, const PlanePlan::Sum* first,
-                              const PlanePlan::Sum* last, const PlaneWeights& weights,
+                              const PlanePlan::Sum* last, const PlaneWeights& given,
                               const void* planes, int64_t rows, const PositionBlock& block,
                               int64_t channels, float* sums, float* panels) {
   float* const tile = panels + plan.panel_units();
-  const bool by_rows = weights.row > weights.channel;
-  const bool in_place = has_tiles_in_place<T>(weights);
-  const int64_t stride = by_rows ? weights.row : weights.channel;
+  const PanelWeights<T> weights(plan, given);
   const PlanePlan::Sum& final = last[-1];
   const PlanePlan::Sum runs{first->first_run, final.first_run + final.runs - first->first_run};
   in_pieces(0, plan.depth, plan.channels_at_once, [&](int64_t begin, int64_t depth) NAMP_LANES {
+    const ChannelPiece piece{begin, depth};
     const int64_t b_run = depth * kTileColumns;
     const int64_t b_panel = runs.runs * b_run + kPanelGap;
     if (plan.in_place) {
-      pack_panels(plan, runs, static_cast<const T*>(planes), rows, block, {begin, depth}, panels,
+      using Element = typename PanelWeights<T>::Element;
+      pack_panels(plan, runs, static_cast<const Element*>(planes), rows, block, piece, panels,
                   b_panel);
     } else {
-      pack_panels(plan, runs, static_cast<const float*>(planes), rows, block, {begin, depth},
-                  panels, b_panel);
+      pack_panels(plan, runs, static_cast<const float*>(planes), rows, block, piece, panels,
+                  b_panel);
     }
-    const T* const from = static_cast<const T*>(weights.data) + begin * weights.channel;
-    // A row of the output has its weights of these channels one after the other, or a channel those of
-    // the tile's rows.
-    const auto pieces_of = [&](int64_t row, int64_t count) NAMP_LANES {
-      constexpr int64_t kSize = sizeof(T);
-      const int64_t length = (by_rows ? depth : count) * plan.kernel;
-      return WeightPieces{reinterpret_cast<const char*>(from + row * weights.row),
-                          by_rows ? count : depth, length * kSize, stride * kSize};
-    };
-    const int64_t piece_row = in_place ? stride : plan.tile_row(by_rows ? depth : kTileRows);
+    const bool by_rows = weights.by_rows;
+    const int64_t piece_row = weights.in_place ? weights.stride / PanelWeights<T>::kUnit
+                                               : plan.tile_row(by_rows ? depth : kTileRows);
     TileOperands operands{};
     operands.a_row = by_rows ? piece_row : plan.kernel;
     operands.a_depth = by_rows ? plan.kernel : piece_row;
     operands.b_depth = kTileColumns;
     operands.depth = depth;
     in_pieces(0, channels, kTileRows, [&](int64_t row, int64_t count) NAMP_LANES {
-      const T* const own = from + row * weights.row;
-      operands.a = own;
-      if (!in_place) {
+      operands.a = weights.at(row, begin);
+      if (!weights.in_place) {
         operands.a = tile;
-        widen_rows(tile, piece_row, own, stride, by_rows ? count : depth,
-                   (by_rows ? depth : count) * plan.kernel);
+        weights.lay_out(tile, piece_row, row, count, piece);
       }
       const int64_t after = std::clamp<int64_t>(channels - row - kTileRows, 0, kTileRows);
-      WeightPieces next = pieces_of(row + kTileRows, after);
+      WeightPieces next = weights.pieces(row + kTileRows, after, piece);
       for (const PlanePlan::Sum* sum = first; sum < last; ++sum) {
         if (sum->runs == 0) continue;  // zeros, by clear_scratch
         operands.b = panels + (sum->first_run - first->first_run) * b_run;
         operands.runs = sum->runs;
         operands.a_runs = plan.taps.data() + sum->first_run;
-        multiply_rows(operands, b_panel,
+        multiply_rows(operands, plan.pairs, b_panel,
                       sums + (sum - first) * plan.sum_units() + row * kBlockColumns, count,
                       block.count, begin > 0, next);
         next.pieces = 0;

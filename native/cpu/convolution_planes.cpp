@@ -199,6 +199,11 @@ HWY_INLINE void sum_block(const PlanePlan& plan, int64_t phase, const PlaneWeigh
                           int64_t channels, const BlockScratch& scratch) {
   const PlanePlan::Sum* const first = plan.sums.data() + phase * plan.shape.width.written_phases();
   const int64_t count = plan.block_phases();
+  if (plan.packs && plan.pairs != nullptr) {
+    sum_by_panels<BFloat16Pair>(plan, first, first + count, weights, planes, rows, block, channels,
+                                scratch.sums, scratch.panels);
+    return;
+  }
   if (plan.packs) {
     with_element(weights.dtype, [&](auto element) HWY_ATTR {
       using T = typename decltype(element)::Type;

@@ -10,7 +10,7 @@
 
 namespace namp {
 
-struct PlanePlan;
+struct DepthwisePlanes;
 
 // clang-format off: an override a line keeps the list readable, and merges easy.
 class CpuBackend final : public Backend {
@@ -107,7 +107,7 @@ class CpuBackend final : public Backend {
   bool convolve_depthwise(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
   void convolve_by_lanes(const namp_conv2d_args& args, ConvolutionPass pass, namp_stream stream);
   void sum_weights_by_lanes(const namp_conv2d_args& args, namp_stream stream);
-  void sum_depthwise_weights(const namp_conv2d_args& args, const PlanePlan& plan,
+  void sum_depthwise_weights(const namp_conv2d_args& args, const DepthwisePlanes& planes,
                              namp_stream stream);
   void conv2d_forward_by_loops(const namp_conv2d_args& args, namp_stream stream);
   void conv2d_backward_data_by_loops(const namp_conv2d_args& args, namp_stream stream);

@@ -1,4 +1,4 @@
-// Sizes and scratch memory of depthwise convolution (depthwise.cpp).
+// Sizes of depthwise convolution (depthwise_planes.h, depthwise_lanes.h).
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,5 @@ inline constexpr int64_t kDepthwiseUnits = kDepthwiseRows * kBlockColumns;
 // Pieces of the batch whose gradients of the weights are summed apart: few enough that the sums take
 // little memory, and more than most machines have threads.
 inline constexpr int64_t kDepthwisePieces = 64;
-
-// Of one worker.
-struct DepthwiseScratch {
-  float* planes;  // of some channels
-  float* sums;    // of each phase along a line
-  float* line;
-};
 
 }  // namespace namp

@@ -31,10 +31,11 @@ NAMP_DOTS void multiply_dots(const TileOperands& operands, float* c, int64_t ldc
   }
   const int64_t a_row = operands.a_row * 4;
   const int64_t b_depth = operands.b_depth * 4;
-  const char* a = unit(operands.a, 0);
+  const int64_t a_depth = operands.a_depth * 4;
   for (int64_t run = 0; run < operands.runs; ++run) {
+    const char* a = unit(operands.a, operands.a_run(run));
     const char* b = unit(operands.b, operands.b_run(run));
-    for (int64_t k = 0; k < operands.depth; ++k, a += 4, b += b_depth) {
+    for (int64_t k = 0; k < operands.depth; ++k, a += a_depth, b += b_depth) {
       const auto b_left = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b));
       const auto b_right = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + 64));
 #pragma GCC unroll 16
@@ -161,19 +162,19 @@ NAMP_AMX void multiply_by_amx(const TileOperands& operands, int64_t b_panel, flo
   _tile_release();
 }
 
-constexpr PairTiles kAmx{&multiply_by_amx, kTileSide};
+constexpr PairTiles kPairAmx{&multiply_by_amx, kTileSide, false};
 
 #endif
 
-constexpr PairTiles kDots{&multiply_by_dots, 1};
+constexpr PairTiles kPairDots{&multiply_by_dots, 1, true};
 
 }  // namespace
 
 const PairTiles* pair_tiles(namp_simd simd, [[maybe_unused]] int64_t depth) {
-  if (simd == NAMP_SIMD_AVX512_BF16) return &kDots;
+  if (simd == NAMP_SIMD_AVX512_BF16) return &kPairDots;
 #if defined(__linux__)
   // A tile is 32 elements deep: of shallower sums most of it would be empty.
-  if (simd == NAMP_SIMD_AMX_BF16 && depth > kTileSide) return &kAmx;
+  if (simd == NAMP_SIMD_AMX_BF16 && depth > kTileSide) return &kPairAmx;
 #endif
   return nullptr;
 }

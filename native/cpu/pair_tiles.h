@@ -16,8 +16,8 @@ inline constexpr int64_t kPairRows = 16;
 
 struct PairTiles {
   // C[rows, columns] = [C +] A B, with columns rounded up to kPairColumns and rows to kPairRows: A,
-  // B and C have memory for that many. Panels of B lie b_panel units apart. a_depth is 1, and the
-  // depth a multiple of the granule.
+  // B and C have memory for that many. Panels of B lie b_panel units apart. The depth is a multiple of
+  // the granule. Unless A may lie anyhow, a_depth is 1 and its runs follow each other.
   //
   // The instructions round to nearest even, take subnormal numbers for zeros and make zeros of
   // subnormal sums, in any floating-point mode of the thread ("Intel 64 and IA-32 Architectures
@@ -25,6 +25,7 @@ struct PairTiles {
   void (*multiply)(const TileOperands& operands, int64_t b_panel, float* c, int64_t ldc,
                    int64_t rows, int64_t columns, bool accumulate);
   int64_t depth_granule;  // in units
+  bool a_lies_anyhow;
 
   int64_t padded_depth(int64_t units) const {
     return (units + depth_granule - 1) / depth_granule * depth_granule;

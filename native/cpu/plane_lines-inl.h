@@ -108,25 +108,25 @@ HWY_INLINE void put_together(float* to, const float* sums, int64_t phase_units, 
   }
 }
 
-// The part of the input that the planes of a channel have of one of its phases.
-struct PlanePart {
+// Rows of the input that the planes of a channel have of one phase of the rows.
+struct PlaneRows {
   int64_t from;      // first element
   int64_t from_row;  // elements from one row to the next
   int64_t rows;
-  int64_t count;  // of a row, in_stride of the width apart
 };
 
-// Calls body(to, part) for each phase of a channel's planes: where the part's rows begin there,
-// which lie the planes' width apart. first is the position in the output of the first of some rows.
-// Rows of padding are filled with zeros, unless planes are of whole images: then they are cleared once,
-// by clear_planes, as are the columns of padding.
+// Calls body(to, rows) for each phase of the rows of a channel's planes: where its rows begin there in the
+// plane of the first line, which lie the planes' width apart. first is the position in the output of the
+// first of some rows. Rows of padding are filled with zeros, unless planes are of whole images: then they
+// are cleared once, by clear_planes, as are the columns of padding.
 template <class Unit, class Body>
-HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t rows, Unit* plane,
-                                Body&& body) {
+HWY_INLINE void for_plane_rows(const PlanePlan& plan, int64_t first, int64_t rows, Unit* plane,
+                               Body&& body) {
   const PlaneAxis& height = plan.shape.height;
   const int64_t in_w = plan.shape.width.in;
   const int64_t width = plan.plane_row;
   const int64_t stride = height.in_stride;
+  const auto lines = static_cast<int64_t>(plan.lines.size());
   // A division takes as long as a short row.
   const auto steps = [stride](int64_t distance) NAMP_LANES {
     return stride == 1 ? distance : divide_up(distance, stride);
@@ -138,17 +138,78 @@ HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t ro
     const int64_t there = begin >= height.in ? 0 : steps(height.in - begin);
     const int64_t inside = std::min(there, rows - above);
     const int64_t below = rows - above - inside;
-    for (const PlanePlan::Line& line : plan.lines) {
-      if (!plan.is_whole) {
-        std::fill_n(plane, above * width, Unit{});
-        std::fill_n(plane + (above + inside) * width, below * width, Unit{});
-      }
-      body(plane + above * width + line.left,
-           PlanePart{begin * in_w + line.first, stride * in_w, inside, line.count});
-      plane += plan.phase_plane;
+    for (int64_t line = 0; line < lines && !plan.is_whole; ++line) {
+      Unit* const of_line = plane + line * plan.phase_plane;
+      std::fill_n(of_line, above * width, Unit{});
+      std::fill_n(of_line + (above + inside) * width, below * width, Unit{});
     }
+    body(plane + above * width, PlaneRows{begin * in_w, stride * in_w, inside});
+    plane += lines * plan.phase_plane;
   }
 }
+
+// The part of the input that a line has of a phase of the rows.
+struct PlanePart {
+  int64_t from;      // first element
+  int64_t from_row;  // elements from one row to the next
+  int64_t rows;
+  int64_t count;  // of a row, in_stride of the width apart
+};
+
+// The same line by line: calls body(to, part).
+template <class Unit, class Body>
+HWY_INLINE void for_plane_parts(const PlanePlan& plan, int64_t first, int64_t rows, Unit* plane,
+                                Body&& body) {
+  for_plane_rows(plan, first, rows, plane, [&](Unit* to, const PlaneRows& some) NAMP_LANES {
+    for (const PlanePlan::Line& line : plan.lines) {
+      body(to + line.left, PlanePart{some.from + line.first, some.from_row, some.rows, line.count});
+      to += plan.phase_plane;
+    }
+  });
+}
+
+// Fills two lines of every second element each from the same loads, and returns how many elements of both.
+// 0 where they are no such lines.
+#if HWY_TARGET == HWY_SCALAR
+template <class T>
+HWY_INLINE int64_t fill_both_lines(const PlanePlan&, const T*, const PlaneRows&, float*) {
+  return 0;
+}
+#else
+// p[0], … for at most a lane of count elements, which may be none.
+template <class T>
+HWY_INLINE Lane load_some(const T* p, int64_t count) {
+  if (count <= 0) return Lane(0.0f);
+  return count < kLanes ? load_part(p, count) : load(p);
+}
+
+template <class T>
+HWY_INLINE int64_t fill_both_lines(const PlanePlan& plan, const T* input, const PlaneRows& rows,
+                                   float* planes) {
+  if (plan.shape.width.in_stride != 2 || plan.lines.size() != 2) return 0;
+  const bool swapped = plan.lines[0].first > plan.lines[1].first;
+  const PlanePlan::Line& even = plan.lines[swapped ? 1 : 0];
+  const PlanePlan::Line& odd = plan.lines[swapped ? 0 : 1];
+  if (odd.first != even.first + 1) return 0;
+  const LaneTag tag;
+  const int64_t count = std::min(even.count, odd.count);
+  float* to_even = planes + (swapped ? plan.phase_plane : 0) + even.left;
+  float* to_odd = planes + (swapped ? 0 : plan.phase_plane) + odd.left;
+  const T* from = input + even.first;
+  for (int64_t row = 0; row < rows.rows; ++row) {
+    for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+      const auto low = load_some(from + 2 * i, 2 * part.count).raw;
+      const auto high = load_some(from + 2 * i + kLanes, 2 * part.count - kLanes).raw;
+      store(Lane(hn::ConcatEven(tag, high, low)), to_even + i, part);
+      store(Lane(hn::ConcatOdd(tag, high, low)), to_odd + i, part);
+    });
+    from += rows.from_row;
+    to_even += plan.plane_row;
+    to_odd += plan.plane_row;
+  }
+  return count;
+}
+#endif
 
 // The planes of a band, which begins at a row of positions.
 template <class T>
@@ -158,16 +219,23 @@ HWY_INLINE void fill_planes(const PlanePlan& plan, const T* input, int64_t first
   const int64_t pixels = plan.shape.height.in * width.in;
   const int64_t stride = width.in_stride;
   for (int64_t channel = 0; channel < plan.shape.channels; ++channel) {
-    for_plane_parts(plan, first, rows, planes + channel * plan.plane,
-                    [&](float* to, const PlanePart& part) NAMP_LANES {
-                      const T* in = input + channel * pixels + part.from;
-                      for_lanes(part.count, [&](int64_t i, auto some) NAMP_LANES {
-                        const T* from = in + i * stride;
-                        for (int64_t row = 0; row < part.rows; ++row, from += part.from_row)
-                          store(load_apart(from, stride, some), to + row * plan.plane_row + i,
-                                some);
-                      });
-                    });
+    const T* const of_channel = input + channel * pixels;
+    for_plane_rows(plan, first, rows, planes + channel * plan.plane,
+                   [&](float* to, const PlaneRows& some) NAMP_LANES {
+                     const T* const of_rows = of_channel + some.from;
+                     const int64_t filled = fill_both_lines(plan, of_rows, some, to);
+                     for (const PlanePlan::Line& line : plan.lines) {
+                       const T* in = of_rows + line.first + filled * stride;
+                       float* const out = to + line.left + filled;
+                       for_lanes(line.count - filled, [&](int64_t i, auto part) NAMP_LANES {
+                         const T* from = in + i * stride;
+                         for (int64_t row = 0; row < some.rows; ++row, from += some.from_row)
+                           store(load_apart(from, stride, part), out + row * plan.plane_row + i,
+                                 part);
+                       });
+                       to += plan.phase_plane;
+                     }
+                   });
   }
 }
 

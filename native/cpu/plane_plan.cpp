@@ -7,9 +7,6 @@
 namespace namp {
 namespace {
 
-// Units of a band's planes: they stay in a core's second-level cache.
-constexpr int64_t kPlaneUnits = int64_t{1} << 18;
-
 // Whole vectors are copied, of what lies after the last unit too.
 constexpr int64_t kSlack = 64;
 
@@ -121,7 +118,8 @@ PlaneShape as_one_row(const PlaneShape& shape) {
   return {shape.channels, shape.out_channels, axis_of_input(none, 1), axis_of_input(row, row.in)};
 }
 
-PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t most_images)
+PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t most_images,
+                     int64_t most_units)
     : shape(given), pairs(tiles) {
   const PlaneAxis& down = shape.height;
   const PlaneAxis& along = shape.width;
@@ -130,8 +128,8 @@ PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t mo
   depth = pairs == nullptr ? shape.channels : pairs->padded_depth((shape.channels + 1) / 2);
   const auto phases_w = static_cast<int64_t>(along.phases.size());
   const auto phases = static_cast<int64_t>(down.phases.size()) * phases_w;
-  band = std::clamp<int64_t>(kPlaneUnits / (depth * phases * plane_row) - down.halo, 1,
-                             down.positions());
+  band = even_pieces(down.positions(),
+                     std::max<int64_t>(1, most_units / (depth * phases * plane_row) - down.halo));
   is_whole = band == down.positions();
   phase_plane = (band + down.halo) * plane_row;
   image_plane = phases * phase_plane;
@@ -156,7 +154,7 @@ PlanePlan::PlanePlan(const PlaneShape& given, const PairTiles* tiles, int64_t mo
     }
   }
   weight_row = odd_lines(depth * static_cast<int64_t>(runs.size()));
-  packs = pairs == nullptr && kernel <= kBlockDepth &&
+  packs = (pairs == nullptr || pairs->a_lies_anyhow) && kernel <= kBlockDepth &&
           (is_dense(shape) ||
            shape.out_channels * std::min(along.positions(), kColumnGranule) >= kPackedProducts);
   channels_at_once = even_pieces(depth, std::max<int64_t>(1, kBlockDepth / kernel));

@@ -76,8 +76,12 @@ struct PlanePlan {
     int64_t runs;
   };
 
-  // pairs: null where the operands are widened. most_images: at least 1.
-  PlanePlan(const PlaneShape& shape, const PairTiles* pairs, int64_t most_images);
+  // Units of a band's planes that stay in a core's second-level cache.
+  static constexpr int64_t kPlaneUnits = int64_t{1} << 18;
+
+  // pairs: null where the operands are widened. most_images: at least 1. most_units: of a band's planes.
+  PlanePlan(const PlaneShape& shape, const PairTiles* pairs, int64_t most_images,
+            int64_t most_units = kPlaneUnits);
 
   // Reads images where they are, which have planes of image_units elements each.
   void read_in_place(int64_t image_units, int64_t most_images);

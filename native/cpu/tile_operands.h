@@ -18,7 +18,7 @@ struct TileOperands {
   int64_t depth;
   int64_t runs = 1;
   const int64_t* b_runs = nullptr;
-  const int64_t* a_runs = nullptr;  // not in pairs
+  const int64_t* a_runs = nullptr;
 
   int64_t b_run(int64_t run) const {
     return b_runs == nullptr ? run * depth * b_depth : b_runs[run];

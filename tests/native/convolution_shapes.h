@@ -128,8 +128,22 @@ inline const Shape kShapes[] = {
     {2, 50, 5, 65, 9, 3, 3, 2, 2, 1, 1},
     {2, 50, 11, 100, 5, 2, 2, 3, 3, 0, 0, 4, 4},
     {1, 2, 20, 48, 48, 17, 16},
+    // Panels of an odd number of channels, both ways; of weights that lie on few places of the cache for
+    // each tap; of more taps than a vector has pairs.
+    {2, 5, 9, 11, 170, 3, 3, 1, 1, 1, 1},
+    {2, 170, 9, 11, 5, 3, 3, 1, 1, 1, 1},
+    {1, 512, 4, 5, 3, 3, 3, 1, 1, 1, 1},
+    {1, 4, 9, 33, 60, 5, 5, 1, 1, 2, 2},
+    // Depthwise by lines: several bands of rows, and one row, without stride, with one, and with one along
+    // a dimension.
+    {1, 2, 90, 60, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+    {2, 3, 1, 20, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3},
+    {1, 2, 70, 69, 2, 3, 3, 2, 2, 1, 1, 1, 1, 2},
+    {2, 3, 2, 40, 3, 3, 3, 2, 2, 1, 1, 1, 1, 3},
+    {1, 2, 9, 21, 2, 3, 3, 2, 1, 1, 1, 1, 1, 2},
+    {1, 2, 9, 21, 2, 3, 3, 1, 2, 1, 0, 1, 1, 2},
 };
-inline constexpr ptrdiff_t kShapesOfBlocks = 33;
+inline constexpr ptrdiff_t kShapesOfBlocks = 43;
 
 // Calls body(output, input, weight) for every product that makes up the convolution.
 template <class Body>
