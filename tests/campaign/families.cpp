@@ -120,6 +120,12 @@ void cross_entropy(Call& c) {
   c.tensor(a.gradient, a.gradient_dtype, a.rows * a.classes, false);
   c.tensor(a.scale, NAMP_FLOAT32, 1, false);
   c.tensor(a.upstream, NAMP_FLOAT32, 1, false);
+  c.tensor(a.class_weights, NAMP_FLOAT32, a.classes, false);
+  a.label_smoothing = c.random.of({0.0f, 0.1f, 1.0f});
+  c.wrong([&a] {
+    a.label_smoothing = -1.0f;
+    return true;
+  });
   if (c.random.one_in(2)) {
     a.bad_label = static_cast<namp_index_fact*>(c.block(sizeof(namp_index_fact)));
     if (c.random.one_in(2)) *a.bad_label = {};

@@ -63,13 +63,14 @@ Workload scale(int64_t n, int32_t dtype) {
           }};
 }
 
-Workload cross_entropy(int64_t n, int64_t classes, int32_t dtype) {
+Workload cross_entropy(int64_t n, int64_t classes, int32_t dtype, bool smooths = false) {
   const int64_t rows = n / classes;
-  return {"cross-entropy " + short_name(dtype) + ", " + std::to_string(classes) + " classes",
+  return {"cross-entropy " + short_name(dtype) + ", " + std::to_string(classes) + " classes" +
+              (smooths ? ", smoothed" : ""),
           "logit",
           rows * classes,
           d(2 * bytes_of(dtype)) + 12.0 / d(classes),
-          true,
+          !smooths,
           [=](EmulatedGpu& gpu) -> Call {
             auto args = sized<namp_cross_entropy_args>();
             args.logits_dtype = args.gradient_dtype = dtype;
@@ -82,6 +83,7 @@ Workload cross_entropy(int64_t n, int64_t classes, int32_t dtype) {
             args.mean = 1;
             args.loss = gpu.values<float>({0.0f});
             args.scale = gpu.values<float>({1024.0f});
+            args.label_smoothing = smooths ? 0.1f : 0.0f;
             return [=, &gpu] { return namp_cross_entropy(gpu.device(), &args, nullptr); };
           }};
 }
@@ -732,6 +734,7 @@ std::vector<Workload> workloads(int64_t n) {
       cross_entropy(n, 1024, f16),
       cross_entropy(n, 1024, bf16),
       cross_entropy(n, 50257, bf16),
+      cross_entropy(n, 1024, bf16, true),
       mse(n, f32),
       mse(n, f16),
       // Two bytes an element: at n of them, what each block fetches once is a per cent.

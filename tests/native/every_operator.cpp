@@ -190,6 +190,11 @@ class Calls {
     entropy.gradient = out("cross-entropy's gradient", NAMP_FLOAT32, entropy.rows * 17);
     entropy.scale = floats(1);  // tiny
     check(namp_cross_entropy(device_, &entropy, stream_), "cross-entropy");
+    entropy.class_weights = floats(17);
+    entropy.label_smoothing = 0.25f;
+    entropy.loss = float_out("smoothed cross-entropy", 1);
+    entropy.gradient = out("smoothed cross-entropy's gradient", NAMP_FLOAT32, entropy.rows * 17);
+    check(namp_cross_entropy(device_, &entropy, stream_), "smoothed cross-entropy");
     auto mse = args<namp_mse_args>();
     mse.prediction_dtype = mse.target_dtype = mse.gradient_dtype = NAMP_FLOAT32;
     mse.count = size(300, 70000);
