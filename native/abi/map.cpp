@@ -33,10 +33,10 @@ void check_out_strides(const namp_map_args& args) {
   for (int32_t d = args.rank; d-- > 0;) {
     if (args.shape[d] == 1) continue;
     if (args.out_strides[d] < least) {
-      fail(NAMP_ERROR_INVALID_ARGUMENT,
-           "args->out_strides[" + std::to_string(d) + "] is " +
-               std::to_string(args.out_strides[d]) + "; it must be at least " +
-               std::to_string(least) + ", or elements of the output would overlap.");
+      fail(NAMP_ERROR_INVALID_ARGUMENT, "args->out_strides[" + std::to_string(d) + "] is " +
+                                            std::to_string(args.out_strides[d]) +
+                                            "; it must be at least " + std::to_string(least) +
+                                            ", or elements of the output would overlap.");
     }
     least = args.out_strides[d] * args.shape[d];
   }

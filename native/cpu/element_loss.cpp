@@ -78,10 +78,10 @@ double loss_chunk(const namp_element_loss_args& args, float weight, int64_t begi
   return sums.total();
 }
 
-#define NAMP_LOSS_CHUNK(name, VALUE, Formula)                                                  \
-  double name##_chunk(const namp_element_loss_args& args, float weight, int64_t begin,         \
-                      int64_t count, bool streaming) {                                         \
-    return loss_chunk<Formula>(args, weight, begin, count, streaming);                         \
+#define NAMP_LOSS_CHUNK(name, VALUE, Formula)                                          \
+  double name##_chunk(const namp_element_loss_args& args, float weight, int64_t begin, \
+                      int64_t count, bool streaming) {                                 \
+    return loss_chunk<Formula>(args, weight, begin, count, streaming);                 \
   }
 NAMP_FOR_EACH_ELEMENT_LOSS(NAMP_LOSS_CHUNK)
 #undef NAMP_LOSS_CHUNK

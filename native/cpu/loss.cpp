@@ -145,8 +145,7 @@ float cross_entropy_run(const namp_cross_entropy_args& args, const In* logits, i
   if (smooths && of_class != nullptr) {
     map(
         gradient, classes,
-        [=](Lane x, Lane w)
-            NAMP_LANES { return exp_of_distance(x - largest) * share - w * each; },
+        [=](Lane x, Lane w) NAMP_LANES { return exp_of_distance(x - largest) * share - w * each; },
         logits, of_class);
   } else if (smooths) {
     map(
@@ -154,8 +153,8 @@ float cross_entropy_run(const namp_cross_entropy_args& args, const In* logits, i
         [=](Lane x) NAMP_LANES { return exp_of_distance(x - largest) * share - each; }, logits);
   } else {
     map(
-        gradient, classes,
-        [=](Lane x) NAMP_LANES { return exp_of_distance(x - largest) * share; }, logits);
+        gradient, classes, [=](Lane x) NAMP_LANES { return exp_of_distance(x - largest) * share; },
+        logits);
   }
   narrow_one(label_gradient(shares, exp_of_distance(distance) / sum, label_weight, weight),
              gradient + label);

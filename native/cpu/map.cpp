@@ -113,8 +113,8 @@ void map_range(const namp_map_args& args, const Strided& shape, int64_t begin, i
         args.b == nullptr ? a : fetch(shape, shape.b, args.b, args.b_dtype, at, count, of_b);
     float* out = in_place ? static_cast<float*>(args.out) + at : of_out.values;
     switch (args.function) {
-#define NAMP_CASE(VALUE, Formula, reads)                                      \
-  case VALUE:                                                                 \
+#define NAMP_CASE(VALUE, Formula, reads)                                \
+  case VALUE:                                                           \
     compute<Formula, reads>(Formula{args.p, args.q}, out, a, b, count); \
     break;
       NAMP_FOR_EACH_FUNCTION(NAMP_CASE)

@@ -72,9 +72,9 @@ NAMP_DEVICE void element_loss(const ElementLossArgs& args) {
           const auto slope = [&](float x, float t, float u) {
             return call.for_target != 0 ? formula.target_slope(x, t, u) : formula.slope(x, t, u);
           };
-          store_as(map([&](float x, float t, float u) { return slope(x, t, u) * weight; }, e.x, e.t,
-                       w),
-                   call.gradient, call.gradient_dtype, begin + i, part);
+          store_as(
+              map([&](float x, float t, float u) { return slope(x, t, u) * weight; }, e.x, e.t, w),
+              call.gradient, call.gradient_dtype, begin + i, part);
         });
     if (thread_index() == 0) args.sums[chunk] = sum;
   }
@@ -87,9 +87,9 @@ NAMP_DEVICE void element_loss(const ElementLossArgs& args) {
 
 }  // namespace
 
-#define NAMP_LOSS_KERNEL(name, VALUE, Formula)                            \
-  NAMP_KERNEL(kLossThreads) name##_kernel(const ElementLossArgs args) {   \
-    element_loss<Formula>(args);                                          \
+#define NAMP_LOSS_KERNEL(name, VALUE, Formula)                          \
+  NAMP_KERNEL(kLossThreads) name##_kernel(const ElementLossArgs args) { \
+    element_loss<Formula>(args);                                        \
   }
 NAMP_FOR_EACH_ELEMENT_LOSS(NAMP_LOSS_KERNEL)
 

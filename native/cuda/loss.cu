@@ -183,7 +183,8 @@ NAMP_DEVICE void cross_entropy_row(const CrossEntropyArgs& args, const In* logit
   RowShares shares{1.0f, 0.0f, 1.0f};
   float below = 0.0f;
   if constexpr (kWeighted) {
-    if (label >= 0 && call.class_weights != nullptr) label_weight = load(call.class_weights + label);
+    if (label >= 0 && call.class_weights != nullptr)
+      label_weight = load(call.class_weights + label);
     shares = row_shares(call.label_smoothing, call.classes, label_weight, args.weight->weight_sum);
     if (call.label_smoothing > 0.0f && call.loss != nullptr)
       below = sum_below(logits, classes, group, row.maximum, call.class_weights);

@@ -5,15 +5,15 @@ namespace namp {
 
 void CudaBackend::map(const namp_map_args& args, namp_stream stream) {
   const Strided shape(args);
-  const cuda::MapArgs packed{shape,          args.out,     args.a,       args.b,
-                             args.out_dtype, args.a_dtype, args.b_dtype, args.function,
-                             args.p,         args.q,       shape.is_run() ? 1 : 0};
+  const cuda::MapArgs packed{
+      shape,        args.out,      args.a, args.b, args.out_dtype,        args.a_dtype,
+      args.b_dtype, args.function, args.p, args.q, shape.is_run() ? 1 : 0};
   const int64_t columns = shape.shape[shape.rank - 1];
   const int64_t packs = shape.count / columns * cuda::blocks(columns, cuda::kPack);
-  launch(cuda::kMap,
-         shape.is_run() ? cuda::task_count(shape.count)
-                        : cuda::blocks(packs, cuda::kElementThreads),
-         packed, stream);
+  launch(
+      cuda::kMap,
+      shape.is_run() ? cuda::task_count(shape.count) : cuda::blocks(packs, cuda::kElementThreads),
+      packed, stream);
 }
 
 void CudaBackend::reduce(const namp_reduce_args& args, namp_stream stream) {

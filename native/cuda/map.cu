@@ -38,7 +38,8 @@ NAMP_DEVICE Pack<kPack> load_steps(const void* data, int32_t dtype, int64_t at, 
   Pack<kPack> x{};
 #pragma unroll
   for (int j = 0; j < kPack; ++j) {
-    if (j < part.there) x.at[j] = step == 0 && j > 0 ? x.at[0] : load_as(data, dtype, at + j * step);
+    if (j < part.there)
+      x.at[j] = step == 0 && j > 0 ? x.at[0] : load_as(data, dtype, at + j * step);
   }
   return x;
 }
@@ -83,8 +84,7 @@ NAMP_DEVICE void map_steps(const MapArgs& args) {
       from_b += index * shape.b[d];
     }
     const auto a = load_steps(args.a, args.a_dtype, from_a, a_step, part);
-    const auto b =
-        args.b == nullptr ? a : load_steps(args.b, args.b_dtype, from_b, b_step, part);
+    const auto b = args.b == nullptr ? a : load_steps(args.b, args.b_dtype, from_b, b_step, part);
     const auto x = apply(args, a, b);
     if (out_step == 1) return store_as(x, args.out, args.out_dtype, to, part);
 #pragma unroll

@@ -53,7 +53,8 @@ struct SmoothL1 {
   template <class F>
   NAMP_FORMULA F slope(F x, F t, F) const {
     const F d = x - t;
-    const F sign = select(d > 0.0f, F(1.0f), select(d < 0.0f, F(-1.0f), d));  // 0, and NaN, as it is
+    const F sign =
+        select(d > 0.0f, F(1.0f), select(d < 0.0f, F(-1.0f), d));  // 0, and NaN, as it is
     return select(abs(d) < beta, d / beta, sign);
   }
   template <class F>

@@ -71,8 +71,7 @@ NAMP_FORMULA F positive_power(F x, float y) {
   // 2^n in two factors, as in exp: n is from -170 to 170.
   const auto exponent = bits(shifted) - 0x4b400000u + 256u;
   const auto half = shift_right<1>(exponent);
-  return e * from_bits(shift_left<23>(half - 1u)) *
-         from_bits(shift_left<23>(exponent - half - 1u));
+  return e * from_bits(shift_left<23>(half - 1u)) * from_bits(shift_left<23>(exponent - half - 1u));
 }
 
 // x^y with a finite y, and C's special values.

@@ -834,15 +834,16 @@ typedef struct namp_element_loss_args {
   int64_t count;
   int32_t mean; /* 1: mean; 0: sum */
   int32_t gradient_dtype;
-  float* loss;        /* device float that receives the unscaled loss; may be null. NaN for the mean of
+  float* loss;    /* device float that receives the unscaled loss; may be null. NaN for the mean of
                          no elements */
-  void* gradient;     /* [count], or null; may be the prediction or the target if the dtypes agree */
+  void* gradient; /* [count], or null; may be the prediction or the target if the dtypes agree */
   int32_t for_target; /* 1: the gradient is that of the target; 0: of the prediction */
   float beta;         /* of SMOOTH_L1: finite, 0 or more */
-  const float* positive_weight; /* of BINARY_CROSS_ENTROPY: w of element i is [i % weight_period], on
+  const float*
+      positive_weight;   /* of BINARY_CROSS_ENTROPY: w of element i is [i % weight_period], on
                                    the device; or null for ones */
-  int64_t weight_period;        /* divides count */
-  const float* scale;           /* as in namp_cross_entropy_args */
+  int64_t weight_period; /* divides count */
+  const float* scale;    /* as in namp_cross_entropy_args */
   const float* upstream;
 } namp_element_loss_args;
 
@@ -1473,8 +1474,7 @@ typedef struct namp_reduce_args {
   const void* in; /* [outer, count, inner] */
 } namp_reduce_args;
 
-NAMP_API int32_t namp_reduce(namp_device* device, const namp_reduce_args* args,
-                             namp_stream stream);
+NAMP_API int32_t namp_reduce(namp_device* device, const namp_reduce_args* args, namp_stream stream);
 
 /* out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
  * gradients, means. */

@@ -283,9 +283,8 @@ TEST_P(CrossEntropyTest, ClassWeightsAndLabelSmoothing) {
           sum += std::exp(logits[row * classes + c]);
         for (int64_t k = 0; k < classes; ++k) {
           // A term of the loss: -share log p[k].
-          const double share =
-              weight_of(k) * (smoothing / static_cast<double>(classes) +
-                              (k == label ? 1 - smoothing : 0.0));
+          const double share = weight_of(k) * (smoothing / static_cast<double>(classes) +
+                                               (k == label ? 1 - smoothing : 0.0));
           total += share * (std::log(sum) - logits[row * classes + k]);
           expected[static_cast<size_t>(row * classes + k)] -= share;
         }
@@ -579,9 +578,9 @@ TEST_P(ElementLossTest, EveryKindLengthAndDtype) {
           for (int64_t i = 0; i < n; ++i) {
             const double w = weighs ? weights[i % period] : 1.0;
             total += one.loss(x[i], t[i], w, double{one.beta});
-            const double g = (for_target ? one.target_slope : one.slope)(x[i], t[i], w,
-                                                                         double{one.beta}) *
-                             32 / divisor;
+            const double g =
+                (for_target ? one.target_slope : one.slope)(x[i], t[i], w, double{one.beta}) * 32 /
+                divisor;
             ASSERT_NEAR(gradient[i], g, unit_of(dtype) * std::fabs(g) + 1e-6 * 32 / divisor + 6e-8)
                 << i;
           }
@@ -685,8 +684,8 @@ TEST_P(ElementLossTest, RefusesBadArguments) {
   refused([](Args& a) { a.weight_period = 4; });
   refused([](Args& a) { a.weight_period = 0; });
   refused([](Args& a) { a.kind = NAMP_LOSS_MSE; });
-  for (const float beta : {-1.0f, std::numeric_limits<float>::infinity(),
-                           std::numeric_limits<float>::quiet_NaN()}) {
+  for (const float beta :
+       {-1.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     refused([beta](Args& a) {
       a.kind = NAMP_LOSS_SMOOTH_L1;
       a.positive_weight = nullptr;
@@ -694,7 +693,8 @@ TEST_P(ElementLossTest, RefusesBadArguments) {
     });
   }
   refused([](Args& a) { a.target = nullptr; });
-  refused([](Args& a) { a.target = static_cast<const char*>(a.target) + 2; }, NAMP_ERROR_MISALIGNED);
+  refused([](Args& a) { a.target = static_cast<const char*>(a.target) + 2; },
+          NAMP_ERROR_MISALIGNED);
 }
 
 NAMP_ON_EVERY_DEVICE(ElementLossTest);

@@ -29,10 +29,10 @@ const Function kFunctions[] = {
      0, 0},
     {NAMP_FUNCTION_LOG, false, 1e-3, 8,
      [](double a, double, double, double) { return std::log(a); }, 0, 0},
-    {NAMP_FUNCTION_SQRT, false, 0, 8,
-     [](double a, double, double, double) { return std::sqrt(a); }, 0, 0},
-    {NAMP_FUNCTION_ABS, false, -3, 3,
-     [](double a, double, double, double) { return std::fabs(a); }, 0, 0},
+    {NAMP_FUNCTION_SQRT, false, 0, 8, [](double a, double, double, double) { return std::sqrt(a); },
+     0, 0},
+    {NAMP_FUNCTION_ABS, false, -3, 3, [](double a, double, double, double) { return std::fabs(a); },
+     0, 0},
     {NAMP_FUNCTION_CLAMP, false, -3, 3,
      [](double a, double, double p, double q) { return std::fmin(std::fmax(a, p), q); }, -1, 1.5f},
     {NAMP_FUNCTION_POW, false, 0.1, 4,
@@ -40,7 +40,9 @@ const Function kFunctions[] = {
     {NAMP_FUNCTION_SQRT_GRADIENT, true, 0.5, 3,
      [](double a, double b, double, double) { return a / (2 * b); }, 0, 0},
     {NAMP_FUNCTION_ABS_GRADIENT, true, -3, 3,
-     [](double a, double b, double, double) { return b > 0 ? a : b < 0 ? -a : 0.0; }, 0, 0},
+     [](double a, double b, double, double) { return b > 0   ? a
+                                                     : b < 0 ? -a
+                                                             : 0.0; }, 0, 0},
     {NAMP_FUNCTION_CLAMP_GRADIENT, true, -3, 3,
      [](double a, double b, double p, double q) { return b >= p && b <= q ? a : 0.0; }, -1, 1.5f},
     {NAMP_FUNCTION_POW_GRADIENT, true, 0.1, 4,
@@ -106,8 +108,8 @@ class MapTest : public BackendTest {
     run_everywhere([&] { return namp_map(device_, &args, nullptr); }, {&out});
     std::vector<double> expected;
     for (int64_t i = 0; i < out.size(); ++i) {
-      expected.push_back(f.of(a[place(shape, args.a_strides, i)], b[place(shape, args.b_strides, i)],
-                              double{f.p}, double{f.q}));
+      expected.push_back(f.of(a[place(shape, args.a_strides, i)],
+                              b[place(shape, args.b_strides, i)], double{f.p}, double{f.q}));
     }
     expect_close(out, expected, dtypes[0] == NAMP_FLOAT16 ? 1e-6 : 1e-7, "map");
   }
@@ -187,17 +189,18 @@ TEST_P(MapTest, Steps) {
 
 // Within two units in the last place of the nearest float, over all of float32; and C's special values.
 TEST_P(MapTest, PowersAreExactToTheLastPlaces) {
-  std::vector<double> bases{0.0, -0.0, kInfinity, -kInfinity, kNaN, 1, -1, -2, 2, -1.5, 0x1p-149,
-                            0x1p-130, 0x1.fffffep127, 3, 0.999999, 1.000001, -3};
+  std::vector<double> bases{0.0, -0.0, kInfinity, -kInfinity, kNaN,           1, -1,       -2,
+                            2,   -1.5, 0x1p-149,  0x1p-130,   0x1.fffffep127, 3, 0.999999, 1.000001,
+                            -3};
   std::mt19937 engine(3);
   for (int i = 0; i < 400; ++i)
     bases.push_back(std::ldexp(1.0 + static_cast<double>(engine() % 8388608u) / 8388608.0,
                                static_cast<int>(engine() % 252u) - 126));
   Buffer a(device_, NAMP_FLOAT32, bases);
   Buffer out(device_, NAMP_FLOAT32, a.size());
-  for (const float exponent : {0.0f, 1.0f, 2.0f, 3.0f, -1.0f, -2.0f, 0.5f, -0.5f, 4.0f, 5.0f, -3.0f,
-                               1.5f, 2.7f, -1.3f, 0.1f, 1.0f / 3, 17.0f, -40.25f, 100.0f, 1e-6f,
-                               1e9f, -3e38f, 0x1.8p23f}) {
+  for (const float exponent :
+       {0.0f, 1.0f,  2.0f, 3.0f,     -1.0f, -2.0f,   0.5f,   -0.5f, 4.0f, 5.0f,   -3.0f,    1.5f,
+        2.7f, -1.3f, 0.1f, 1.0f / 3, 17.0f, -40.25f, 100.0f, 1e-6f, 1e9f, -3e38f, 0x1.8p23f}) {
     SCOPED_TRACE(exponent);
     namp_map_args args = arguments(kFunctions[10], {a.size()});
     args.p = exponent;
@@ -221,8 +224,8 @@ TEST_P(MapTest, PowersAreExactToTheLastPlaces) {
           ASSERT_EQ(out[i], nearest) << a[i];
         }
       } else {
-        const double unit = std::ldexp(1.0, std::max(std::ilogb(nearest == 0 ? 0x1p-149 : nearest),
-                                                     -126) - 23);
+        const double unit =
+            std::ldexp(1.0, std::max(std::ilogb(nearest == 0 ? 0x1p-149 : nearest), -126) - 23);
         ASSERT_NEAR(out[i], nearest, 2 * unit) << a[i];
         if (nearest != 0 && out[i] != 0) {
           ASSERT_EQ(std::signbit(out[i]), std::signbit(nearest));
@@ -251,8 +254,9 @@ TEST_P(MapTest, SpecialValues) {
   run(NAMP_FUNCTION_CLAMP, 3, 1);
   expect_close(out, {kNaN, 1, 1, 1, 1, 1, 1, 1}, 0, "bounds in the wrong order");
   run(NAMP_FUNCTION_LOG, 0, 0);
-  expect_close(out, {kNaN, kInfinity, kNaN, -kInfinity, -kInfinity, kNaN, std::log(2), std::log(2.5)},
-               0, "log");
+  expect_close(out,
+               {kNaN, kInfinity, kNaN, -kInfinity, -kInfinity, kNaN, std::log(2), std::log(2.5)}, 0,
+               "log");
   run(NAMP_FUNCTION_SQRT, 0, 0);
   expect_close(out, {kNaN, kInfinity, kNaN, 0, 0, kNaN, std::sqrt(2), std::sqrt(2.5)}, 0, "sqrt");
   run(NAMP_FUNCTION_EXP, 0, 0);
@@ -310,8 +314,9 @@ class ReduceTest : public BackendTest {
  protected:
   void check(int32_t reduction, int64_t outer, int64_t count, int64_t inner, int32_t in_dtype,
              int32_t out_dtype, bool accumulate = false) {
-    SCOPED_TRACE(testing::Message() << "reduction " << reduction << " of " << outer << " x " << count
-                                    << " x " << inner << ", dtypes " << in_dtype << out_dtype);
+    SCOPED_TRACE(testing::Message()
+                 << "reduction " << reduction << " of " << outer << " x " << count << " x " << inner
+                 << ", dtypes " << in_dtype << out_dtype);
     Buffer in(device_, in_dtype, uniform_values(outer * count * inner, 3, -2, 3), 1);
     Buffer out(device_, out_dtype, uniform_values(outer * inner, 4, -2, 2), 3);
     auto args = make_args<namp_reduce_args>();
@@ -340,7 +345,8 @@ class ReduceTest : public BackendTest {
       }
     }
     run_everywhere([&] { return namp_reduce(device_, &args, nullptr); }, {&out});
-    expect_close(out, expected, reduction == NAMP_REDUCTION_SUM ? 1e-5 + 1e-6 * largest : 0, "reduce");
+    expect_close(out, expected, reduction == NAMP_REDUCTION_SUM ? 1e-5 + 1e-6 * largest : 0,
+                 "reduce");
   }
 };
 
@@ -482,8 +488,7 @@ TEST_P(AverageTest, RefusesBadArguments) {
   Table table(device_, {2}, {{average.cell(), value.cell(), half.cell(), namp_cell{}}});
   const auto refused = [&](int32_t to, int32_t from, float weight) {
     expect_refused(NAMP_ERROR_INVALID_ARGUMENT,
-                   namp_average_table(table, to, from, weight, nullptr),
-                   {&average, &half, &value});
+                   namp_average_table(table, to, from, weight, nullptr), {&average, &half, &value});
   };
   refused(-1, 1, 0.5f);
   refused(0, 4, 0.5f);

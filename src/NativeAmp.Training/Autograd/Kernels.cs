@@ -115,7 +115,9 @@ internal static unsafe class Kernels
         NativeOps.Sum(device, args);
     }
 
-    /// <summary>out = f(a, b), element by element, with any strides; b is not read by functions of one operand.</summary>
+    /// <summary>
+    /// out = f(a, b), element by element, with any strides; b is not read by functions of one operand.
+    /// </summary>
     public static void Map(
         Device device,
         NampFunction function,

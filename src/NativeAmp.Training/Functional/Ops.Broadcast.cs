@@ -51,8 +51,7 @@ public static partial class Ops
         float q
     ) : Node(operation, output, a, b)
     {
-        private readonly Saved _a =
-            function == NampFunction.Multiply && b.RequiresGrad ? new Saved(a) : default;
+        private readonly Saved _a = function == NampFunction.Multiply && b.RequiresGrad ? new Saved(a) : default;
         private readonly Saved _b =
             function == NampFunction.Divide || (function == NampFunction.Multiply && a.RequiresGrad)
                 ? new Saved(b)
@@ -89,14 +88,14 @@ public static partial class Ops
             product.Drop();
         }
 
-        // Writes factor times the output's gradient (or another one) times, or over, what the other operand is,
-        // to an operand's.
+        // Gives an operand its gradient: the output's, or another one, times a factor and times (or over) the other
+        // operand. Of as many elements as the output has, none repeats.
         private void Give(Tensor operand, NampFunction with, float factor, Strided? other, Strided? from = null)
         {
             Shape shape = Output.Shape;
             Strided gradient = from ?? Strided.Dense(OutputGradient.Pointer, Output.DType, shape);
             NampFunction slope = with == NampFunction.Add ? NampFunction.Scale : with;
-            if (operand.Shape == shape)
+            if (operand.Count == shape.Count)
             {
                 var target = new GradientOverwrite(this, operand, operand.DType);
                 Write(Strided.Dense(target.Pointer, target.DType, shape));

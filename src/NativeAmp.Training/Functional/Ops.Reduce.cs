@@ -57,11 +57,7 @@ public static partial class Ops
     {
         Requires.FloatingPoint(input, name);
         var over = new Middle(input, Requires.Dimension(input, dimension, name));
-        Tensor output = Tensor.Result(
-            input.Device,
-            Precision.Of(operation, input),
-            over.Reduced(keepDimension)
-        );
+        Tensor output = Tensor.Result(input.Device, Precision.Of(operation, input), over.Reduced(keepDimension));
         NampReduceArgs args = over.Arguments(NampReduction.Sum);
         args.Alpha = factorOf(over.Count);
         args.In = input.Pointer;

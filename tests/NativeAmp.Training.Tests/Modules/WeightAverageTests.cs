@@ -16,7 +16,10 @@ internal sealed class WeightAverageTests(DeviceKind kind) : DeviceTests(kind)
         {
             for (int p = 0; p < expected.Length; p++)
             {
-                float[] values = Initializers.Normal(1)(model.Parameters()[p].Shape, new RandomGenerator((ulong)(step * 7 + p)));
+                float[] values = Initializers.Normal(1)(
+                    model.Parameters()[p].Shape,
+                    new RandomGenerator((ulong)(step * 7 + p))
+                );
                 model.Parameters()[p].CopyFrom<float>(values);
                 for (int i = 0; i < values.Length; i++)
                 {
@@ -29,7 +32,10 @@ internal sealed class WeightAverageTests(DeviceKind kind) : DeviceTests(kind)
         }
 
         Assert.That(average.Updates, Is.EqualTo(5));
-        Assert.That(average.Averages.Select(one => one.Name), Is.EqualTo(model.NamedParameters().Select(one => one.Name)));
+        Assert.That(
+            average.Averages.Select(one => one.Name),
+            Is.EqualTo(model.NamedParameters().Select(one => one.Name))
+        );
         foreach (((_, Tensor values), double[] right) in average.Averages.Zip(expected))
             Assert.That(values.ToFloats(), Is.EqualTo(right).Within(1e-6));
     }
@@ -104,10 +110,7 @@ internal sealed class WeightAverageTests(DeviceKind kind) : DeviceTests(kind)
         model.Parameters()[0].CopyFrom<float>(Array.ConvertAll(first, x => x + 4));
         average.Update();
         Assert.That(average.Updates, Is.EqualTo(4));
-        Assert.That(
-            average.Averages.First().Average.ToFloats(),
-            Is.EqualTo(first.Select(x => x + 1)).Within(1e-5)
-        );
+        Assert.That(average.Averages.First().Average.ToFloats(), Is.EqualTo(first.Select(x => x + 1)).Within(1e-5));
     }
 
     [Test]

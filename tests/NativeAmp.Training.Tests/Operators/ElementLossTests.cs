@@ -15,14 +15,14 @@ internal sealed class ElementLossTests(DeviceKind kind) : DeviceTests(kind)
     public void L1_and_smooth_L1(DType dtype)
     {
         foreach (float beta in new[] { 0f, 0.4f, 1f })
-            foreach (Reduction reduction in Enum.GetValues<Reduction>())
-                Check(
-                    dtype,
-                    (x, t) => beta == 0 ? Loss.L1(x, t, reduction) : Loss.SmoothL1(x, t, beta, reduction),
-                    (x, t, _) => Math.Abs(x - t) is var d && d < beta ? d * d / (2 * beta) : d - beta / 2,
-                    (x, t, _) => Math.Abs(x - t) < beta ? (x - t) / beta : Math.Sign(x - t),
-                    reduction
-                );
+        foreach (Reduction reduction in Enum.GetValues<Reduction>())
+            Check(
+                dtype,
+                (x, t) => beta == 0 ? Loss.L1(x, t, reduction) : Loss.SmoothL1(x, t, beta, reduction),
+                (x, t, _) => Math.Abs(x - t) is var d && d < beta ? d * d / (2 * beta) : d - beta / 2,
+                (x, t, _) => Math.Abs(x - t) < beta ? (x - t) / beta : Math.Sign(x - t),
+                reduction
+            );
     }
 
     [TestCaseSource(nameof(s_types))]
@@ -31,16 +31,15 @@ internal sealed class ElementLossTests(DeviceKind kind) : DeviceTests(kind)
         double[] weights = [1, 0.5, 2, 3, 1, 0.25, 1.5];
         using Tensor weight = Tensor.From(Device, Array.ConvertAll(weights, w => (float)w), [Columns]);
         foreach (bool weighs in new[] { false, true })
-            foreach (Reduction reduction in Enum.GetValues<Reduction>())
-                Check(
-                    dtype,
-                    (x, t) =>
-                        Loss.BinaryCrossEntropyWithLogits(x, Ops.Sigmoid(t), weighs ? weight : null, reduction),
-                    (x, t, i) => Binary(x, Sigmoid(t, dtype), weighs ? weights[i % Columns] : 1).Loss,
-                    (x, t, i) => Binary(x, Sigmoid(t, dtype), weighs ? weights[i % Columns] : 1).Slope,
-                    reduction,
-                    ofTarget: false
-                );
+        foreach (Reduction reduction in Enum.GetValues<Reduction>())
+            Check(
+                dtype,
+                (x, t) => Loss.BinaryCrossEntropyWithLogits(x, Ops.Sigmoid(t), weighs ? weight : null, reduction),
+                (x, t, i) => Binary(x, Sigmoid(t, dtype), weighs ? weights[i % Columns] : 1).Loss,
+                (x, t, i) => Binary(x, Sigmoid(t, dtype), weighs ? weights[i % Columns] : 1).Slope,
+                reduction,
+                ofTarget: false
+            );
     }
 
     [Test]
@@ -67,33 +66,33 @@ internal sealed class ElementLossTests(DeviceKind kind) : DeviceTests(kind)
         using Tensor indices = Tensor.From(Device, labels, [Rows]);
         using Tensor weight = Tensor.From(Device, Array.ConvertAll(weights, w => (float)w), [Columns]);
         foreach (float smoothing in new[] { 0f, 0.1f, 1f })
-            foreach (bool weighs in new[] { false, true })
-                foreach (Reduction reduction in Enum.GetValues<Reduction>())
-                    foreach (bool linear in new[] { false, true })
-                    {
-                        float[] values = Initializers.Normal(1)([Rows, Columns], new RandomGenerator(3));
-                        using Tensor given = Tensor.From(Device, values, [Rows, Columns]);
-                        using Tensor x = Ops.Cast(given, dtype).Detach().Keep();
-                        x.RequiresGrad = true;
-                        using Tensor unit = Tensor.From(Device, Unit(), [Columns, Columns]);
-                        using Tensor identity = Ops.Cast(unit, dtype).Detach().Keep();
-                        Tensor? of = weighs ? weight : null;
-                        Tensor loss = linear
-                            ? Loss.LinearCrossEntropy(x, identity, indices, reduction, -100, of, smoothing)
-                            : Loss.CrossEntropy(x, indices, reduction, -100, of, smoothing);
-                        loss.Backward();
+        foreach (bool weighs in new[] { false, true })
+        foreach (Reduction reduction in Enum.GetValues<Reduction>())
+        foreach (bool linear in new[] { false, true })
+        {
+            float[] values = Initializers.Normal(1)([Rows, Columns], new RandomGenerator(3));
+            using Tensor given = Tensor.From(Device, values, [Rows, Columns]);
+            using Tensor x = Ops.Cast(given, dtype).Detach().Keep();
+            x.RequiresGrad = true;
+            using Tensor unit = Tensor.From(Device, Unit(), [Columns, Columns]);
+            using Tensor identity = Ops.Cast(unit, dtype).Detach().Keep();
+            Tensor? of = weighs ? weight : null;
+            Tensor loss = linear
+                ? Loss.LinearCrossEntropy(x, identity, indices, reduction, -100, of, smoothing)
+                : Loss.CrossEntropy(x, indices, reduction, -100, of, smoothing);
+            loss.Backward();
 
-                        (double expected, double[] gradient) = Smoothed(
-                            Array.ConvertAll(x.ToFloats(), v => (double)v),
-                            labels,
-                            weighs ? weights : [.. Enumerable.Repeat(1.0, Columns)],
-                            smoothing,
-                            reduction
-                        );
-                        string what = $"smoothing {smoothing}, weights {weighs}, {reduction}, linear {linear}";
-                        Assert.That(loss.Item(), Is.EqualTo(expected).Within(1e-5 * (1 + expected)), what);
-                        Assert.That(x.Gradient!.ToFloats(), Is.EqualTo(gradient).Within(Tolerance(dtype)), what);
-                    }
+            (double expected, double[] gradient) = Smoothed(
+                Array.ConvertAll(x.ToFloats(), v => (double)v),
+                labels,
+                weighs ? weights : [.. Enumerable.Repeat(1.0, Columns)],
+                smoothing,
+                reduction
+            );
+            string what = $"smoothing {smoothing}, weights {weighs}, {reduction}, linear {linear}";
+            Assert.That(loss.Item(), Is.EqualTo(expected).Within(1e-5 * (1 + expected)), what);
+            Assert.That(x.Gradient!.ToFloats(), Is.EqualTo(gradient).Within(Tolerance(dtype)), what);
+        }
     }
 
     [Test]
@@ -175,7 +174,8 @@ internal sealed class ElementLossTests(DeviceKind kind) : DeviceTests(kind)
             (1 - t) / (1 + Math.Exp(-x)) - w * t / (1 + Math.Exp(x))
         );
 
-    // The targets' distribution is (1 - smoothing) of the label and the rest evenly of all; a class's term has its weight.
+    // The targets' distribution is (1 - smoothing) of the label and the rest evenly of all. A class's term has its
+    // weight.
     private static (double Loss, double[] Gradient) Smoothed(
         double[] x,
         int[] labels,

@@ -8,16 +8,17 @@ internal sealed class FunctionTests(DeviceKind kind) : DeviceTests(kind)
 {
     private static readonly DType[] s_types = [DType.Float32, DType.Float16, DType.BFloat16];
 
-    private static readonly Dictionary<string, (Func<Tensor, Tensor> Of, Func<double, double> Value)> s_functions = new()
-    {
-        ["exp"] = (Ops.Exp, Math.Exp),
-        ["log"] = (Ops.Log, Math.Log),
-        ["sqrt"] = (Ops.Sqrt, Math.Sqrt),
-        ["abs"] = (Ops.Abs, Math.Abs),
-        ["clamp"] = (x => Ops.Clamp(x, 0.75f, 1.5f), x => Math.Clamp(x, 0.75, 1.5)),
-        ["pow"] = (x => Ops.Pow(x, 2.7f), x => Math.Pow(x, 2.7f)),
-        ["pow -1"] = (x => Ops.Pow(x, -1), x => 1 / x),
-    };
+    private static readonly Dictionary<string, (Func<Tensor, Tensor> Of, Func<double, double> Value)> s_functions =
+        new()
+        {
+            ["exp"] = (Ops.Exp, Math.Exp),
+            ["log"] = (Ops.Log, Math.Log),
+            ["sqrt"] = (Ops.Sqrt, Math.Sqrt),
+            ["abs"] = (Ops.Abs, Math.Abs),
+            ["clamp"] = (x => Ops.Clamp(x, 0.75f, 1.5f), x => Math.Clamp(x, 0.75, 1.5)),
+            ["pow"] = (x => Ops.Pow(x, 2.7f), x => Math.Pow(x, 2.7f)),
+            ["pow -1"] = (x => Ops.Pow(x, -1), x => 1 / x),
+        };
 
     private static IEnumerable<string> Names => s_functions.Keys;
 
@@ -63,39 +64,44 @@ internal sealed class FunctionTests(DeviceKind kind) : DeviceTests(kind)
             ([1, 1, 1], [7], [1, 1, 7]),
             ([2, 1, 2, 1, 2, 1], [3, 1, 3, 1, 3], [2, 3, 2, 3, 2, 3]),
         ];
-        var operators = new (string Name, Func<Tensor, Tensor, Tensor> Of, Func<double, double, double> Value,
-            Func<double, double, double> SlopeA, Func<double, double, double> SlopeB)[]
+        var operators = new (
+            string Name,
+            Func<Tensor, Tensor, Tensor> Of,
+            Func<double, double, double> Value,
+            Func<double, double, double> SlopeA,
+            Func<double, double, double> SlopeB
+        )[]
         {
             ("add", (a, b) => Ops.Add(a, b, 2, -3), (a, b) => 2 * a - 3 * b, (_, _) => 2, (_, _) => -3),
             ("multiply", (a, b) => a * b, (a, b) => a * b, (_, b) => b, (a, _) => a),
             ("divide", (a, b) => a / b, (a, b) => a / b, (_, b) => 1 / b, (a, b) => -a / (b * b)),
         };
         foreach ((Shape shapeA, Shape shapeB, Shape whole) in shapes)
-            foreach (var one in operators)
+        foreach (var one in operators)
+        {
+            using Tensor a = Leaf(dtype, shapeA, 0.5f, 2);
+            using Tensor b = Leaf(dtype, shapeB, 0.5f, 2, seed: 9);
+            using Tensor y = one.Of(a, b).Keep();
+            Assert.That(y.Shape, Is.EqualTo(whole));
+            Ops.Sum(y).Backward();
+            float[] xs = a.ToFloats(),
+                ys = b.ToFloats();
+            var expected = new double[whole.Count];
+            double[] gradientA = new double[shapeA.Count],
+                gradientB = new double[shapeB.Count];
+            for (int i = 0; i < expected.Length; i++)
             {
-                using Tensor a = Leaf(dtype, shapeA, 0.5f, 2);
-                using Tensor b = Leaf(dtype, shapeB, 0.5f, 2, seed: 9);
-                using Tensor y = one.Of(a, b).Keep();
-                Assert.That(y.Shape, Is.EqualTo(whole));
-                Ops.Sum(y).Backward();
-                float[] xs = a.ToFloats(),
-                    ys = b.ToFloats();
-                var expected = new double[whole.Count];
-                double[] gradientA = new double[shapeA.Count],
-                    gradientB = new double[shapeB.Count];
-                for (int i = 0; i < expected.Length; i++)
-                {
-                    (long at, long bt) = (Place(shapeA, whole, i), Place(shapeB, whole, i));
-                    expected[i] = one.Value(xs[at], ys[bt]);
-                    gradientA[at] += one.SlopeA(xs[at], ys[bt]);
-                    gradientB[bt] += one.SlopeB(xs[at], ys[bt]);
-                }
-
-                string what = $"{one.Name} of {shapeA} and {shapeB}";
-                Assert.That(y.ToFloats(), Is.EqualTo(expected).Within(Tolerance(dtype) * 8), what);
-                AssertClose(a.Gradient!, gradientA, dtype, what);
-                AssertClose(b.Gradient!, gradientB, dtype, what);
+                (long at, long bt) = (Place(shapeA, whole, i), Place(shapeB, whole, i));
+                expected[i] = one.Value(xs[at], ys[bt]);
+                gradientA[at] += one.SlopeA(xs[at], ys[bt]);
+                gradientB[bt] += one.SlopeB(xs[at], ys[bt]);
             }
+
+            string what = $"{one.Name} of {shapeA} and {shapeB}";
+            Assert.That(y.ToFloats(), Is.EqualTo(expected).Within(Tolerance(dtype) * 8), what);
+            AssertClose(a.Gradient!, gradientA, dtype, what);
+            AssertClose(b.Gradient!, gradientB, dtype, what);
+        }
     }
 
     [Test]
@@ -121,7 +127,9 @@ internal sealed class FunctionTests(DeviceKind kind) : DeviceTests(kind)
                     .. Enumerable
                         .Range(0, xs.Length)
                         .Where(i => i / inner % sizes[d] == 0)
-                        .Select(i => Enumerable.Range(0, (int)sizes[d]).Select(k => (double)xs[i + k * inner]).ToArray()),
+                        .Select(i =>
+                            Enumerable.Range(0, (int)sizes[d]).Select(k => (double)xs[i + k * inner]).ToArray()
+                        ),
                 ];
                 foreach (Tensor y in new[] { sum, mean, largest })
                     Assert.That((y.Shape, y.DType), Is.EqualTo((new Shape(rest), dtype)));
@@ -162,16 +170,15 @@ internal sealed class FunctionTests(DeviceKind kind) : DeviceTests(kind)
             Tensor narrow = Ops.Narrow(x, dimension, 1, 2);
             Assert.That(
                 narrow.ToFloats(),
-                Is.EqualTo(Ops.Concat([Ops.Narrow(x, dimension, 1, 1), Ops.Narrow(x, dimension, 2, 1)], dimension).ToFloats())
+                Is.EqualTo(
+                    Ops.Concat([Ops.Narrow(x, dimension, 1, 1), Ops.Narrow(x, dimension, 2, 1)], dimension).ToFloats()
+                )
             );
 
             // Each element once, and those of the narrow part once more.
             (Ops.Sum(whole) + Ops.Sum(narrow)).Backward();
             long inner = new Shape(shape.Dimensions[((dimension + 3) % 3 + 1)..]).Count;
-            double[] expected =
-            [
-                .. Enumerable.Range(0, 84).Select(i => i / inner % size is 1 or 2 ? 2.0 : 1.0),
-            ];
+            double[] expected = [.. Enumerable.Range(0, 84).Select(i => i / inner % size is 1 or 2 ? 2.0 : 1.0)];
             Assert.That(x.Gradient!.ToFloats(), Is.EqualTo(expected));
         }
     }
@@ -200,7 +207,14 @@ internal sealed class FunctionTests(DeviceKind kind) : DeviceTests(kind)
         using Tensor indices = Tensor.Zeros(Device, DType.Int32, [2, 3]);
         using Tensor none = Tensor.Zeros(Device, DType.Float32, [2, 0]);
 
-        foreach (Func<Tensor, Tensor, Tensor> one in new Func<Tensor, Tensor, Tensor>[] { (a, b) => a + b, (a, b) => a * b, (a, b) => a / b })
+        foreach (
+            Func<Tensor, Tensor, Tensor> one in new Func<Tensor, Tensor, Tensor>[]
+            {
+                (a, b) => a + b,
+                (a, b) => a * b,
+                (a, b) => a / b,
+            }
+        )
         {
             Assert.That(() => one(x, y), Throws.ArgumentException.With.Message.Contains("one of them is 1"));
             Assert.That(() => one(x, indices), Throws.ArgumentException.With.Message.Contains("floating-point"));
@@ -261,13 +275,20 @@ internal sealed class FunctionTests(DeviceKind kind) : DeviceTests(kind)
         float[] values = found.ToFloats();
         Assert.That(values, Has.Length.EqualTo(expected.Length), what);
         for (int i = 0; i < values.Length; i++)
-            Assert.That(values[i], Is.EqualTo(expected[i]).Within(Tolerance(dtype) * (4 + 4 * Math.Abs(expected[i]))), what);
+            Assert.That(
+                values[i],
+                Is.EqualTo(expected[i]).Within(Tolerance(dtype) * (4 + 4 * Math.Abs(expected[i]))),
+                what
+            );
     }
 
     private Tensor Leaf(DType dtype, Shape shape, float low, float high, int seed = 3)
     {
         var random = new Random(seed);
-        float[] values = [.. Enumerable.Range(0, (int)shape.Count).Select(_ => low + (high - low) * random.NextSingle())];
+        float[] values =
+        [
+            .. Enumerable.Range(0, (int)shape.Count).Select(_ => low + (high - low) * random.NextSingle()),
+        ];
         Tensor leaf = dtype switch
         {
             DType.Float32 => Tensor.From(Device, values, shape),
