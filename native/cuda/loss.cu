@@ -166,9 +166,8 @@ NAMP_DEVICE float sum_below(const In* logits, int64_t classes, const RowGroup& g
 template <bool kWeighted, class In, class Out>
 NAMP_DEVICE void cross_entropy_row(const CrossEntropyArgs& args, const In* logits, Out* gradient,
                                    int64_t classes, int64_t label, const RowGroup& group,
-                                   float* loss, float* row_sums, bool read) {
+                                   float weight, float* loss, float* row_sums, bool read) {
   const namp_cross_entropy_args& call = args.call;
-  const float weight = args.weight->weight;
   RowSums row{};
   if (!read) {
     row = sums_of_row(logits, classes, group);
@@ -243,6 +242,7 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
   const namp_cross_entropy_args& call = args.call;
   const RowGroup group = group_of(call.classes);
   const int rows = kLossThreads / group.threads;
+  const float weight = args.weight->weight;
   fill_row_ends<Out>(call, group);
   // All groups of a block stay together, for the barriers.
   for (int64_t first = block_index() * rows; first < call.rows; first += block_count() * rows) {
@@ -262,7 +262,7 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
     float* loss = args.losses + row;
     // A row without a valid label waits with the others and writes nothing.
     cross_entropy_row<kWeighted>(
-        args, logits, gradient, valid ? call.classes : 0, valid ? label : -1, group, loss,
+        args, logits, gradient, valid ? call.classes : 0, valid ? label : -1, group, weight, loss,
         valid && call.row_sums != nullptr ? call.row_sums + 2 * row : nullptr,
         call.row_sums != nullptr && call.gradient != nullptr);
     if (there && !valid) {

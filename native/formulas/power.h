@@ -97,7 +97,7 @@ class PowerOf {
     }
     if (y_ == 0.5f) return sqrt(x);
     if (y_ == -0.5f) return 1.0f / sqrt(x);
-    const F a = abs(x);
+    const F a = from_bits(bits(x) & 0x7fffffffu);  // not by abs: see bits
     const F at_zero = from_bits(y_ > 0.0f ? 0u : 0x7f800000u) + F(0.0f);
     const F at_infinity = from_bits(y_ > 0.0f ? 0x7f800000u : 0u) + F(0.0f);
     const auto infinite = a == from_bits(0x7f800000u);

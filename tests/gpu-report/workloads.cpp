@@ -107,15 +107,16 @@ Workload mse(int64_t n, int32_t dtype) {
           }};
 }
 
-Workload binary_cross_entropy(int64_t n, int32_t dtype) {
-  return {"binary cross-entropy " + short_name(dtype),
+Workload element_loss(int64_t n, int32_t kind, const std::string& name, int32_t dtype) {
+  return {name + " " + short_name(dtype),
           "element",
           n,
           d(3 * bytes_of(dtype)),
           false,
           [=](EmulatedGpu& gpu) -> Call {
             auto args = sized<namp_element_loss_args>();
-            args.kind = NAMP_LOSS_BINARY_CROSS_ENTROPY;
+            args.kind = kind;
+            args.beta = 1.0f;
             args.prediction_dtype = args.target_dtype = args.gradient_dtype = dtype;
             args.prediction = gpu.numbers(dtype, n);
             args.target = gpu.numbers(dtype, n);
@@ -840,7 +841,8 @@ std::vector<Workload> workloads(int64_t n) {
       add(some, f16, some),
       add(some, f16, 1024),
       multiply(some, bf16),
-      binary_cross_entropy(some, f16),
+      element_loss(some, NAMP_LOSS_SMOOTH_L1, "smooth L1", f16),
+      element_loss(some, NAMP_LOSS_BINARY_CROSS_ENTROPY, "binary cross-entropy", f16),
       average_table(some, bf16),
       map(some, NAMP_FUNCTION_EXP, "exp", f16, false),
       map(some, NAMP_FUNCTION_POW, "pow", f16, false),
