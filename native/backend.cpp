@@ -32,6 +32,10 @@ void Backend::cast(const namp_cell&, const namp_cell&, int64_t, const namp_cast_
   unsupported("cast");
 }
 
+void Backend::average_table(const TableView&, int32_t, int32_t, float, namp_stream) {
+  unsupported("average_table");
+}
+
 void Backend::cast_table(const TableView&, int32_t, int32_t, const namp_cast_options&,
                          namp_stream) {
   unsupported("cast_table");

@@ -99,6 +99,8 @@ class Backend {
                     const namp_cast_options& options, namp_stream stream);
   virtual void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
                           const namp_cast_options& options, namp_stream stream);
+  virtual void average_table(const TableView& table, int32_t average_column, int32_t value_column,
+                             float weight, namp_stream stream);
   // Gradients may be FP8; what is written is not, nor is what it is written from. unscales: the state
   // says that the gradients in memory are unscaled, here or by a cast that follows.
   virtual void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,

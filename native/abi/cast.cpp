@@ -1,4 +1,4 @@
-// Family 1, fused cast, and the plain scale of family 2.
+// Family 1, fused cast, the plain scale of family 2, and averages of tables.
 #include <string>
 
 #include "abi/check.h"
@@ -96,6 +96,27 @@ int32_t namp_cast_table(namp_table* table, int32_t destination_column, int32_t s
     checked.use_on(stream);
     checked.device.backend->cast_table(checked.view, destination_column, source_column, how,
                                        stream);
+  });
+}
+
+int32_t namp_average_table(namp_table* table, int32_t average_column, int32_t value_column,
+                           float weight, namp_stream stream) {
+  return namp::wall([&] {
+    namp_table& checked = namp::check_table(table);
+    const namp::DeviceUse use(checked.device);
+    namp::check_column(checked, average_column, "average_column");
+    namp::check_column(checked, value_column, "value_column");
+    namp::require(average_column != value_column,
+                  "average_column and value_column are the same; they must differ.");
+    namp::require(weight >= 0 && weight <= 1, "weight must be from 0 to 1.");
+    for (int64_t tensor = 0; tensor < checked.view.tensor_count; ++tensor) {
+      if (checked.cell(tensor, average_column).data == nullptr) continue;
+      namp::check_cell(checked, tensor, average_column, "average", NAMP_FLOAT32);
+      namp::check_cell(checked, tensor, value_column, "value");
+    }
+    checked.use_on(stream);
+    checked.device.backend->average_table(checked.view, average_column, value_column, weight,
+                                          stream);
   });
 }
 

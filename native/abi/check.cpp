@@ -84,6 +84,15 @@ int64_t check_product(std::initializer_list<int64_t> sizes, const char* name) {
   return product;
 }
 
+void check_period(int64_t period, int64_t count, const char* name) {
+  check_count(period, name);
+  if (count != 0 && (period == 0 || count % period != 0)) {
+    fail(NAMP_ERROR_INVALID_ARGUMENT, std::string(name) + " is " + std::to_string(period) +
+                                          "; it must divide args->count, which is " +
+                                          std::to_string(count) + ".");
+  }
+}
+
 namp_dtype check_float_dtype(int32_t dtype, const char* name) {
   if (!is_float(dtype)) fail_dtype(dtype, name, is_float);
   return static_cast<namp_dtype>(dtype);

@@ -37,6 +37,9 @@ inline int64_t check_count(int64_t value, const char* name) {
   return check_range(value, 0, kMaxElements, name);
 }
 
+// The period of a tensor that repeats over count elements, of which it divides the number.
+void check_period(int64_t period, int64_t count, const char* name);
+
 // A size that may not be 0.
 inline int64_t check_positive(int64_t value, const char* name) {
   return check_range(value, 1, kMaxElements, name);

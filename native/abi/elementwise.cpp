@@ -1,25 +1,7 @@
 // Checks of the arguments of dropout, add and multiply.
-#include <string>
-
 #include "abi/check.h"
 #include "abi/device.h"
 #include "abi/wall.h"
-
-namespace namp {
-namespace {
-
-// The period of the second tensor.
-void check_period(int64_t period, int64_t count) {
-  check_count(period, "args->b_period");
-  if (count != 0 && (period == 0 || count % period != 0)) {
-    fail(NAMP_ERROR_INVALID_ARGUMENT, "args->b_period is " + std::to_string(period) +
-                                          "; it must divide args->count, which is " +
-                                          std::to_string(count) + ".");
-  }
-}
-
-}  // namespace
-}  // namespace namp
 
 int32_t namp_dropout(namp_device* device, void* output, const void* input, int32_t dtype,
                      int64_t count, float probability, uint64_t seed, uint64_t offset,
@@ -52,7 +34,7 @@ int32_t namp_add(namp_device* device, const namp_add_args* args, namp_stream str
     if (args->b != nullptr) {
       namp::check_float_dtype(args->b_dtype, "args->b_dtype");
       namp::check_optional_tensor(args->b, args->b_dtype, "args->b");
-      namp::check_period(args->b_period, args->count);
+      namp::check_period(args->b_period, args->count, "args->b_period");
     }
     namp_add_args known = *args;
     known.b_dtype = namp::dtype_of(args->b, args->b_dtype);
@@ -66,7 +48,7 @@ int32_t namp_multiply(namp_device* device, const namp_multiply_args* args, namp_
     namp::check_struct(args, "args");
     namp::check_float_dtype(args->dtype, "args->dtype");
     namp::check_count(args->count, "args->count");
-    namp::check_period(args->b_period, args->count);
+    namp::check_period(args->b_period, args->count, "args->b_period");
     namp::check_tensor(args->out, args->dtype, args->count, "args->out");
     namp::check_tensor(args->a, args->dtype, args->count, "args->a");
     namp::check_tensor(args->b, args->dtype, args->b_period, "args->b");

@@ -31,6 +31,7 @@ constexpr StructSize kStructs[] = {
     NAMP_STRUCT(namp_scaler_options),
     NAMP_STRUCT(namp_optimizer_state),
     NAMP_STRUCT(namp_cast_options),
+    NAMP_STRUCT(namp_mse_args),
     NAMP_STRUCT(namp_optimizer_columns),
     NAMP_STRUCT(namp_optimizer_group),
     NAMP_STRUCT(namp_optimizer_rows),

@@ -54,6 +54,10 @@ class CpuBackend final : public Backend {
   void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
                   const namp_cast_options& options, namp_stream stream) override;
 
+  // average.cpp
+  void average_table(const TableView& table, int32_t average_column, int32_t value_column,
+                     float weight, namp_stream stream) override;
+
   // unscale_check.cpp
   void unscale_check(const TableView& table, int32_t gradient_column, int32_t write_column,
                      bool unscales, const namp_scaler_state* scaler, namp_optimizer_state* state,

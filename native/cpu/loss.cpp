@@ -1,10 +1,9 @@
-// Family 2: losses with scaled gradients, in one pass.
+// Family 2: cross-entropy with scaled gradients, in one pass.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/loss.cpp"
 #include "cpu/simd_source.h"
 #include "hwy/foreach_target.h"
 #include "cpu/loop-inl.h"
-#include "cpu/sum_lanes-inl.h"
 #include "formulas/loss.h"
 #include "formulas/math.h"
 
@@ -12,11 +11,9 @@
 #include <limits>
 
 #include "cpu/cpu_backend.h"
-#include "cpu/element.h"
 #include "cpu/index_search.h"
 #include "cpu/loss.h"
 #include "cpu/part_sum.h"
-#include "cpu/streaming.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
@@ -62,6 +59,27 @@ float largest_of(const In* logits, int64_t classes) {
   return maxima.largest();
 }
 
+// A row's sums in lanes, to be added in halves.
+struct RowLaneSums {
+  HWY_INLINE explicit RowLaneSums(int lane_count) : lanes(lane_count) {
+    std::fill_n(values, std::max<int64_t>(lanes, kLanes), 0.0f);
+  }
+  HWY_INLINE void add(int64_t i, Lane x) {
+    float* sum = values + i % lanes;
+    store(load(sum) + x, sum);
+  }
+  HWY_INLINE float total() {
+    for (int width = lanes / 2; width > 0; width /= 2) {
+      for (int j = 0; j < width; ++j)
+        values[j] += values[j + width];
+    }
+    return values[0];
+  }
+
+  int lanes;
+  alignas(64) float values[kLossLanes];
+};
+
 // In one pass over the row where the maximum of its beginning, an element a sum, is close to that of all.
 // The maximum ignores a NaN, but it makes the sum NaN.
 template <class In>
@@ -69,35 +87,41 @@ RowSums sum_row(const In* logits, int64_t classes) {
   const int lanes = loss_lanes(classes);
   float base = largest_of(logits, std::min<int64_t>(classes, lanes));
   for (;;) {
-    alignas(64) float sums[kLossLanes];
-    std::fill_n(sums, std::max<int64_t>(lanes, kLanes), 0.0f);
+    RowLaneSums sums(lanes);
     RowLanes maxima(-std::numeric_limits<float>::infinity());
     for_lanes(classes, [&](int64_t i, auto part) NAMP_LANES {
       const Lane x = load(logits + i, part);
       const Lane maximum = load(maxima.at(i));
       store(select(keep(x, maximum, part) > maximum, x, maximum), maxima.at(i));
-      const Lane e = keep(exp_of_distance(x - base), Lane(0.0f), part);
-      float* sum = sums + i % lanes;
-      store(load(sum) + e, sum);
+      sums.add(i, keep(exp_of_distance(x - base), Lane(0.0f), part));
     });
     const float maximum = maxima.largest();
     if (is_far(maximum, base)) {
       base = maximum;
       continue;
     }
-    for (int width = lanes / 2; width > 0; width /= 2) {
-      for (int j = 0; j < width; ++j)
-        sums[j] += sums[j + width];
-    }
-    return {maximum, sums[0] / exp_of_distance(maximum - base)};
+    return {maximum, sums.total() / exp_of_distance(maximum - base)};
   }
+}
+
+// The sum of the logits less the maximum, each times its class's weight.
+template <class In>
+float sum_below(const In* logits, int64_t classes, float maximum, const float* weights) {
+  RowLaneSums sums(loss_lanes(classes));
+  for_lanes(classes, [&](int64_t i, auto part) NAMP_LANES {
+    Lane x = load(logits + i, part) - maximum;
+    if (weights != nullptr) x = x * load(weights + i, part);
+    sums.add(i, keep(x, Lane(0.0f), part));
+  });
+  return sums.total();
 }
 
 // The loss of a row, and its gradient unless that is null (it may be the logits). row_sums: written
 // without a gradient, read with one; or null.
 template <class In, class Out>
-float cross_entropy_run(const In* logits, int64_t classes, int64_t label, Out* gradient,
-                        float weight, float* row_sums) {
+float cross_entropy_run(const namp_cross_entropy_args& args, const In* logits, int64_t label,
+                        Out* gradient, const CrossEntropyWeights& weights, float* row_sums) {
+  const int64_t classes = args.classes;
   const auto [maximum, sum] = row_sums != nullptr && gradient != nullptr
                                   ? RowSums{row_sums[0], row_sums[1]}
                                   : sum_row(logits, classes);
@@ -105,16 +129,36 @@ float cross_entropy_run(const In* logits, int64_t classes, int64_t label, Out* g
     row_sums[0] = maximum;
     row_sums[1] = sum;
   }
+  const float* of_class = args.class_weights;
+  const float label_weight = of_class == nullptr ? 1.0f : of_class[label];
+  const RowShares shares = row_shares(args.label_smoothing, classes, label_weight, weights.sum);
   const float distance = widen_one(logits + label) - maximum;
-  if (gradient != nullptr) {
+  const bool smooths = shares.each != 0.0f;
+  const float below =
+      smooths && args.loss != nullptr ? sum_below(logits, classes, maximum, of_class) : 0.0f;
+  const float loss = row_loss(shares, log(sum), distance, below);
+  if (gradient == nullptr) return loss;
+  const float weight = weights.gradient;
+  const float share = weight * shares.all / sum;
+  const float each = weight * shares.each;
+  const float largest = maximum;
+  if (smooths && of_class != nullptr) {
     map(
         gradient, classes,
-        [largest = maximum, share = weight / sum](Lane x)
-            NAMP_LANES { return exp_of_distance(x - largest) * share; },
+        [=](Lane x, Lane w) NAMP_LANES { return exp_of_distance(x - largest) * share - w * each; },
+        logits, of_class);
+  } else if (smooths) {
+    map(
+        gradient, classes,
+        [=](Lane x) NAMP_LANES { return exp_of_distance(x - largest) * share - each; }, logits);
+  } else {
+    map(
+        gradient, classes, [=](Lane x) NAMP_LANES { return exp_of_distance(x - largest) * share; },
         logits);
-    narrow_one((exp_of_distance(distance) / sum - 1.0f) * weight, gradient + label);
   }
-  return log(sum) - distance;
+  narrow_one(label_gradient(shares, exp_of_distance(distance) / sum, label_weight, weight),
+             gradient + label);
+  return loss;
 }
 
 template <class Out>
@@ -123,52 +167,29 @@ void fill_run(Out* out, int64_t count, float value) {
     narrow_one(value, out + i);
 }
 
-// label is in [0, classes), or kIgnoredLabel, or kInvalidLabel. stride: elements of the gradient's row, of
-// which those behind the classes become 0.
-float cross_entropy_row(const void* logits, namp_dtype dtype, int64_t classes, int64_t stride,
-                        int64_t label, void* gradient, namp_dtype gradient_dtype, float weight,
-                        float* row_sums) {
+// label is in [0, classes), or kIgnoredLabel, or kInvalidLabel. Behind the classes the gradient's row
+// becomes 0.
+float cross_entropy_row(const namp_cross_entropy_args& args, int64_t row, int64_t label,
+                        const CrossEntropyWeights& weights) {
   const float constant = label == kIgnoredLabel ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+  float* row_sums = args.row_sums == nullptr ? nullptr : args.row_sums + 2 * row;
   float loss = constant;
-  with_element(gradient_dtype, [&](auto out_type) HWY_ATTR {
+  with_element(args.gradient_dtype, [&](auto out_type) HWY_ATTR {
     using Out = typename decltype(out_type)::Type;
-    Out* out = static_cast<Out*>(gradient);
-    if (out != nullptr) {
-      fill_run(out + classes, stride - classes, 0.0f);
-      if (label < 0) fill_run(out, classes, constant);
+    Out* out = nullptr;
+    if (args.gradient != nullptr) {
+      out = static_cast<Out*>(args.gradient) + row * args.row_stride;
+      fill_run(out + args.classes, args.row_stride - args.classes, 0.0f);
+      if (label < 0) fill_run(out, args.classes, constant);
     }
     if (label < 0) return;
-    with_element(dtype, [&](auto in_type) HWY_ATTR {
+    with_element(args.logits_dtype, [&](auto in_type) HWY_ATTR {
       using In = typename decltype(in_type)::Type;
-      loss =
-          cross_entropy_run(static_cast<const In*>(logits), classes, label, out, weight, row_sums);
+      loss = cross_entropy_run(args, static_cast<const In*>(args.logits) + row * args.row_stride,
+                               label, out, weights, row_sums);
     });
   });
   return loss;
-}
-
-// The sum of squared differences of a chunk, and its gradient unless that is null.
-double mse_chunk(const void* prediction, namp_dtype prediction_dtype, const void* target,
-                 namp_dtype target_dtype, int64_t count, void* gradient, namp_dtype gradient_dtype,
-                 float weight, bool streams) {
-  SumLanes squares;
-  with_element(prediction_dtype, [&](auto prediction_type) HWY_ATTR {
-    with_element(target_dtype, [&](auto target_type) HWY_ATTR {
-      const auto* p = static_cast<const typename decltype(prediction_type)::Type*>(prediction);
-      const auto* t = static_cast<const typename decltype(target_type)::Type*>(target);
-      squares.add_squares(0, count, [&](int64_t i, auto part) NAMP_LANES {
-        return load(p + i, part) - load(t + i, part);
-      });
-      if (gradient == nullptr) return;
-      with_element(gradient_dtype, [&](auto gradient_type) HWY_ATTR {
-        auto* g = static_cast<typename decltype(gradient_type)::Type*>(gradient);
-        map_streaming(
-            streams, g, count, [=](Lane a, Lane b) NAMP_LANES { return (a - b) * 2.0f * weight; },
-            p, t);
-      });
-    });
-  });
-  return squares.total();
 }
 
 }  // namespace HWY_NAMESPACE
@@ -180,29 +201,41 @@ namespace namp {
 namespace {
 
 NAMP_SIMD_TABLE(cross_entropy_row);
-NAMP_SIMD_TABLE(mse_chunk);
 
-template <class T>
-float combine_loss(const T* parts, int64_t count, bool mean, int64_t divisor) {
+// The divisor of a mean: the number of counted rows, or the sum of their weights.
+double divisor_of(const namp_cross_entropy_args& args) {
   PartSum sum;
-  for (int64_t i = 0; i < count; ++i)
-    sum.add(static_cast<double>(parts[i]));
-  return finish_loss(sum.total(), mean, divisor);
+  for (int64_t row = 0; row < args.rows; ++row) {
+    const int32_t label = args.labels[row];
+    const bool counts = label != args.ignore_index;
+    const bool is_class = label >= 0 && label < args.classes;
+    if (args.class_weights == nullptr) {
+      sum.add(counts ? 1.0 : 0.0);
+    } else {
+      sum.add(counts && is_class ? static_cast<double>(args.class_weights[label]) : 0.0);
+    }
+  }
+  return sum.total();
+}
+
+float sum_of_weights(const namp_cross_entropy_args& args) {
+  if (args.class_weights == nullptr) return static_cast<float>(args.classes);
+  PartSum sum;
+  for (int64_t c = 0; c < args.classes; ++c)
+    sum.add(static_cast<double>(args.class_weights[c]));
+  return static_cast<float>(sum.total());
 }
 
 }  // namespace
 
 void CpuBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream stream) {
-  int64_t counted = 0;
-  for (int64_t row = 0; row < args.rows; ++row)
-    counted += args.labels[row] != args.ignore_index;
   const int64_t bad_row = first_outside(args.labels, args.rows, args.classes, args.ignore_index);
   const bool mean = args.mean != 0;
-  const float weight = loss_weight(args.upstream, args.scale, mean && counted > 0 ? counted : 1);
+  const double divisor = divisor_of(args);
+  const CrossEntropyWeights weights{loss_weight(args.upstream, args.scale, mean, divisor),
+                                    sum_of_weights(args)};
   auto* losses =
       static_cast<float*>(workspace(args.rows * static_cast<int64_t>(sizeof(float)), stream));
-  const auto dtype = static_cast<namp_dtype>(args.logits_dtype);
-  const auto gradient_dtype = static_cast<namp_dtype>(args.gradient_dtype);
   const auto kernel = cross_entropy_row_by_simd(simd_);
   const int64_t grain = std::max<int64_t>(1, kChunkElements / args.classes);
   threads_.parallel_for(args.rows, grain, [&](int64_t begin, int64_t end) {
@@ -213,41 +246,14 @@ void CpuBackend::cross_entropy(const namp_cross_entropy_args& args, namp_stream 
       } else if (label < 0 || label >= args.classes) {
         label = kInvalidLabel;
       }
-      void* gradient = args.gradient == nullptr
-                           ? nullptr
-                           : element(args.gradient, gradient_dtype, row * args.row_stride);
-      losses[row] = kernel(element(args.logits, dtype, row * args.row_stride), dtype, args.classes,
-                           args.row_stride, label, gradient, gradient_dtype, weight,
-                           args.row_sums == nullptr ? nullptr : args.row_sums + 2 * row);
+      losses[row] = kernel(args, row, label, weights);
     }
   });
   if (bad_row < args.rows)
     tell(args.bad_label, NAMP_INDEX_LABEL, bad_row, args.labels[bad_row], args.classes);
   if (args.loss == nullptr) return;
   *args.loss = bad_row < args.rows ? from_bits(uint32_t{NAMP_BAD_LABEL_LOSS})
-                                   : combine_loss(losses, args.rows, mean, counted);
-}
-
-void CpuBackend::mse(const namp_mse_args& args, namp_stream stream) {
-  const bool mean = args.mean != 0;
-  const float weight =
-      loss_weight(args.upstream, args.scale, mean && args.count > 0 ? args.count : 1);
-  const int64_t chunks = (args.count + kChunkElements - 1) / kChunkElements;
-  auto* sums =
-      static_cast<double*>(workspace(chunks * static_cast<int64_t>(sizeof(double)), stream));
-  const auto prediction_dtype = static_cast<namp_dtype>(args.prediction_dtype);
-  const auto target_dtype = static_cast<namp_dtype>(args.target_dtype);
-  const auto gradient_dtype = static_cast<namp_dtype>(args.gradient_dtype);
-  const auto kernel = mse_chunk_by_simd(simd_);
-  threads_.parallel_for(args.count, kChunkElements, [&](int64_t begin, int64_t end) {
-    void* gradient =
-        args.gradient == nullptr ? nullptr : element(args.gradient, gradient_dtype, begin);
-    sums[begin / kChunkElements] =
-        kernel(element(args.prediction, prediction_dtype, begin), prediction_dtype,
-               element(args.target, target_dtype, begin), target_dtype, end - begin, gradient,
-               gradient_dtype, weight, streams(args.count));
-  });
-  if (args.loss != nullptr) *args.loss = combine_loss(sums, chunks, mean, args.count);
+                                   : combine_loss(losses, args.rows, mean, divisor);
 }
 
 }  // namespace namp

@@ -41,7 +41,18 @@ class SumLanes {
     });
   }
 
-  // The same for whole blocks of half-precision elements, before anything else is added.
+  // Replaces each accumulator by add(it, i, part) for elements begin to count, in order; begin is a
+  // multiple of kSumLanes. What add returns outside of a part does not count.
+  template <class Add>
+  HWY_INLINE void add_terms(int64_t begin, int64_t count, Add&& add) {
+    for_lanes(count - begin, [&](int64_t i, auto part) NAMP_LANES {
+      float* lane = lanes_ + (begin + i) % kSumLanes;
+      const Lane sum = load(lane);
+      store(keep(add(sum, begin + i, part), sum, part), lane);
+    });
+  }
+
+  // add_squares for whole blocks of half-precision elements, before anything else is added.
   // value(halves) returns the pair to square, from Halves<T> at some place of in. Returns the
   // number of elements that it took.
   template <class T, class Value>

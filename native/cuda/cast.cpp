@@ -1,4 +1,4 @@
-// Launches of cast.cu.
+// Launches of cast.cu and average.cu.
 #include "cuda/cuda_backend.h"
 
 namespace namp {
@@ -13,6 +13,13 @@ void CudaBackend::cast_table(const TableView& table, int32_t destination_column,
                              namp_stream stream) {
   launch(cuda::kCastTable, table.chunk_count, {table, destination_column, source_column, options},
          stream);
+}
+
+void CudaBackend::average_table(const TableView& table, int32_t average_column,
+                                int32_t value_column, float weight, namp_stream stream) {
+  constexpr cuda::Kernel<cuda::AverageArgs> kAverage{"average", "average_table_kernel",
+                                                     cuda::kElementThreads};
+  launch(kAverage, table.chunk_count, {table, average_column, value_column, weight}, stream);
 }
 
 }  // namespace namp

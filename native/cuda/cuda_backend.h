@@ -75,6 +75,8 @@ class CudaBackend final : public Backend {
   // cast.cpp
   void cast(const namp_cell& destination, const namp_cell& source, int64_t count,
             const namp_cast_options& options, namp_stream stream) override;
+  void average_table(const TableView& table, int32_t average_column, int32_t value_column,
+                     float weight, namp_stream stream) override;
   void cast_table(const TableView& table, int32_t destination_column, int32_t source_column,
                   const namp_cast_options& options, namp_stream stream) override;
   // unscale_check.cpp, optimizer.cpp

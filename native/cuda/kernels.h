@@ -4,6 +4,7 @@
 #pragma once
 
 #include "nativeamp.h"
+#include "strided.h"
 #include "table_view.h"
 
 namespace namp::cuda {
@@ -63,6 +64,15 @@ struct CastTableArgs {
   namp_cast_options options;
 };
 inline constexpr Kernel<CastTableArgs> kCastTable{"cast", "cast_table_kernel", kCastThreads};
+
+// ---- average.cu ----
+
+struct AverageArgs {
+  TableView table;
+  int32_t average_column;
+  int32_t value_column;
+  float weight;
+};
 
 // ---- unscale_check.cu ----
 
@@ -151,9 +161,10 @@ inline constexpr int kLossThreads = 128;
 
 // Values that all rows share, at the beginning of the workspace.
 struct LossWeight {
-  int64_t divisor;  // of the loss; 0 makes a mean NaN
-  float weight;     // of the gradient
-  int32_t has_bad_label;
+  double divisor;    // of the loss; 0 makes a mean NaN
+  float weight;      // of the gradient
+  float weight_sum;  // of the classes
+  int64_t has_bad_label;
 };
 
 struct CrossEntropyArgs {
@@ -166,13 +177,16 @@ inline constexpr Kernel<CrossEntropyArgs> kCrossEntropyWeight{"loss", "cross_ent
                                                               kLossThreads};
 inline constexpr Kernel<CrossEntropyArgs> kCrossEntropy{"loss", "cross_entropy_kernel",
                                                         kLossThreads};
+// With class weights or label smoothing; by itself, for the other one needs fewer registers.
+inline constexpr Kernel<CrossEntropyArgs> kCrossEntropyWeighted{
+    "loss", "cross_entropy_weighted_kernel", kLossThreads};
 
-struct MseArgs {
-  namp_mse_args call;
+// element_loss.cu: a kernel for each of lists/losses.h.
+struct ElementLossArgs {
+  namp_element_loss_args call;
   double* sums;  // one for each chunk of kChunkElements
   Ticket ticket;
 };
-inline constexpr Kernel<MseArgs> kMse{"loss", "mse_kernel", kLossThreads};
 
 // ---- activation.cu, elementwise.cu, permute.cu ----
 
@@ -206,6 +220,27 @@ struct PermuteArgs {
   int64_t in_strides[NAMP_PERMUTE_MAX_RANK];  // of the output's dimensions
 };
 inline constexpr Kernel<PermuteArgs> kPermute{"permute", "permute_kernel", kElementThreads};
+
+// ---- map.cu, reduce.cu ----
+
+struct MapArgs {
+  Strided shape;
+  void* out;
+  const void* a;
+  const void* b;  // null where it is not read
+  int32_t out_dtype;
+  int32_t a_dtype;
+  int32_t b_dtype;
+  int32_t function;
+  float p;
+  float q;
+  int32_t is_run;  // all tensors are one
+};
+inline constexpr Kernel<MapArgs> kMap{"map", "map_kernel", kElementThreads};
+inline constexpr Kernel<namp_reduce_args> kReduceSum{"reduce", "reduce_sum_kernel",
+                                                     kElementThreads};
+inline constexpr Kernel<namp_reduce_args> kReduceMax{"reduce", "reduce_max_kernel",
+                                                     kElementThreads};
 
 // ---- Sums down the columns of a matrix: column_sums.cuh, lane_sums.cuh ----
 
@@ -283,6 +318,9 @@ inline constexpr Kernel<namp_softmax_args> kSoftmaxForward{"softmax", "softmax_f
                                                            kRowThreads};
 inline constexpr Kernel<namp_softmax_args> kSoftmaxBackward{"softmax", "softmax_backward_kernel",
                                                             kRowThreads};
+
+inline constexpr Kernel<namp_reduce_args> kReduceMaxRows{"reduce", "reduce_max_rows_kernel",
+                                                         kRowThreads};
 
 struct ArgmaxArgs {
   int32_t* out;

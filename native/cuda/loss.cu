@@ -1,4 +1,4 @@
-// Family 2: losses with scaled gradients, in one pass over the logits.
+// Family 2: cross-entropy with scaled gradients, in one pass over the logits.
 #include "cuda/platform.cuh"
 
 #include "cuda/kernels.h"
@@ -40,7 +40,7 @@ NAMP_DEVICE Pack<kPack> load_of_row(const T* row, int64_t begin, int64_t count) 
   return x;
 }
 
-// Calls use(pack) for the thread's packs of a row in their order. The one before the first aligned
+// Calls use(begin, pack) for the thread's packs of a row in their order. The one before the first aligned
 // element is the last thread's.
 template <class T, class Use>
 NAMP_DEVICE void for_packs_of_row(const T* row, int64_t count, int peel, const RowGroup& group,
@@ -49,7 +49,7 @@ NAMP_DEVICE void for_packs_of_row(const T* row, int64_t count, int peel, const R
   int64_t begin = peel + int64_t{group.thread} * kPack;
   if (group.thread == group.threads - 1 && peel > 0) begin -= step;
   for (; begin < count; begin += step)
-    use(load_of_row(row, begin, count));
+    use(begin, load_of_row(row, begin, count));
 }
 
 // Reduces over a group, whose threads are neighbours: the upper half to the lower one until one is left.
@@ -98,7 +98,7 @@ NAMP_DEVICE float sum_row(const In* logits, int64_t classes, int peel, const Row
                           float base, float& maximum) {
   Pack<kPack> sums{};
   float largest = from_bits(0xff800000u);
-  for_packs_of_row(logits, classes, peel, group, [&](const Pack<kPack>& x) {
+  for_packs_of_row(logits, classes, peel, group, [&](int64_t, const Pack<kPack>& x) {
 #pragma unroll
     for (int j = 0; j < kPack; ++j) {
       largest = fmaxf(largest, x.at[j]);
@@ -122,7 +122,7 @@ NAMP_DEVICE RowSums sums_of_row(const In* logits, int64_t classes, const RowGrou
   const int peel = choose_peel(access(logits));
   float base = from_bits(0xff800000u);
   const int64_t beginning = classes < group.lanes() ? classes : group.lanes();
-  for_packs_of_row(logits, beginning, peel, group, [&](const Pack<kPack>& x) {
+  for_packs_of_row(logits, beginning, peel, group, [&](int64_t, const Pack<kPack>& x) {
 #pragma unroll
     for (const float y : x.at)
       base = fmaxf(base, y);
@@ -141,13 +141,33 @@ NAMP_DEVICE RowSums sums_of_row(const In* logits, int64_t classes, const RowGrou
   }
 }
 
+// The sum of a row's logits less the maximum, each times its class's weight. All threads of the block take
+// part.
+template <class In>
+NAMP_DEVICE float sum_below(const In* logits, int64_t classes, const RowGroup& group, float maximum,
+                            const float* weights) {
+  const int peel = choose_peel(access(logits));
+  Pack<kPack> sums{};
+  for_packs_of_row(logits, classes, peel, group, [&](int64_t begin, const Pack<kPack>& x) {
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) {
+      const int64_t i = begin + j;
+      if (i < 0 || i >= classes) continue;
+      const float below = x.at[j] - maximum;
+      sums.at[j] += weights == nullptr ? below : below * load(weights + i);
+    }
+  });
+  return sum_of_lanes(sums, peel, group);
+}
+
 // Computes a row. All threads of the block take part, and their rows have the same number of classes.
 // row_sums: of this row, or null; read: whether they are there already, which is so for all rows of a
-// launch or for none.
-template <class In, class Out>
-NAMP_DEVICE void cross_entropy_row(const In* logits, Out* gradient, int64_t classes, int64_t label,
-                                   const RowGroup& group, float weight, float* loss,
-                                   float* row_sums, bool read) {
+// launch or for none. kWeighted: with class weights or label smoothing.
+template <bool kWeighted, class In, class Out>
+NAMP_DEVICE void cross_entropy_row(const CrossEntropyArgs& args, const In* logits, Out* gradient,
+                                   int64_t classes, int64_t label, const RowGroup& group,
+                                   float weight, float* loss, float* row_sums, bool read) {
+  const namp_cross_entropy_args& call = args.call;
   RowSums row{};
   if (!read) {
     row = sums_of_row(logits, classes, group);
@@ -158,16 +178,35 @@ NAMP_DEVICE void cross_entropy_row(const In* logits, Out* gradient, int64_t clas
   } else if (row_sums != nullptr) {
     row = {load(row_sums), load(row_sums + 1)};
   }
+  float label_weight = 1.0f;
+  RowShares shares{1.0f, 0.0f, 1.0f};
+  float below = 0.0f;
+  if constexpr (kWeighted) {
+    if (label >= 0 && call.class_weights != nullptr)
+      label_weight = load(call.class_weights + label);
+    shares = row_shares(call.label_smoothing, call.classes, label_weight, args.weight->weight_sum);
+    if (call.label_smoothing > 0.0f && call.loss != nullptr)
+      below = sum_below(logits, classes, group, row.maximum, call.class_weights);
+  }
   const float distance = label < 0 ? 0.0f : load(logits + label) - row.maximum;
-  if (label >= 0 && group.thread == 0) *loss = log(row.sum) - distance;
+  if (label >= 0 && group.thread == 0) *loss = row_loss(shares, log(row.sum), distance, below);
   if (gradient == nullptr) return;
   barrier();  // the gradient may be the logits
-  const float share = weight / row.sum;
-  const float of_label = (exp_of_distance(distance) / row.sum - 1.0f) * weight;
+  const float share = weight * shares.all / row.sum;
+  const float each = weight * shares.each;
+  const float of_label =
+      label_gradient(shares, exp_of_distance(distance) / row.sum, label_weight, weight);
   const int peel = choose_peel(access(logits), access(gradient));
   for_packs(label < 0 ? 0 : classes, peel, group.thread, group.threads, [&](int64_t i, auto part) {
     auto x = map([&](float y) { return exp_of_distance(y - row.maximum) * share; },
                  load(logits + i, part));
+    if constexpr (kWeighted) {
+      if (call.label_smoothing > 0.0f) {
+#pragma unroll
+        for (int j = 0; j < part.count; ++j)
+          x.at[j] -= load_or(call.class_weights, i + j, 1.0f) * each;
+      }
+    }
     if (label >= i && label < i + part.count) {
 #pragma unroll
       for (int j = 0; j < part.count; ++j)
@@ -198,7 +237,7 @@ NAMP_DEVICE void fill_row_ends(const namp_cross_entropy_args& call, const RowGro
   }
 }
 
-template <class In, class Out>
+template <bool kWeighted, class In, class Out>
 NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
   const namp_cross_entropy_args& call = args.call;
   const RowGroup group = group_of(call.classes);
@@ -222,9 +261,10 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
                         : static_cast<Out*>(call.gradient) + row * call.row_stride;
     float* loss = args.losses + row;
     // A row without a valid label waits with the others and writes nothing.
-    cross_entropy_row(logits, gradient, valid ? call.classes : 0, valid ? label : -1, group, weight,
-                      loss, valid && call.row_sums != nullptr ? call.row_sums + 2 * row : nullptr,
-                      call.row_sums != nullptr && call.gradient != nullptr);
+    cross_entropy_row<kWeighted>(
+        args, logits, gradient, valid ? call.classes : 0, valid ? label : -1, group, weight, loss,
+        valid && call.row_sums != nullptr ? call.row_sums + 2 * row : nullptr,
+        call.row_sums != nullptr && call.gradient != nullptr);
     if (there && !valid) {
       if (group.thread == 0) *loss = invalid;
       fill(gradient, 0, call.classes, group, invalid);
@@ -232,38 +272,13 @@ NAMP_DEVICE void cross_entropy_rows(const CrossEntropyArgs& args) {
   }
 }
 
-}  // namespace
-
-// Counts the rows that are not ignored, and finds the first whose label is not a class. Runs as one
-// block.
-NAMP_KERNEL(kLossThreads) cross_entropy_weight_kernel(const CrossEntropyArgs args) {
-  const namp_cross_entropy_args& call = args.call;
-  uint64_t counted = 0;
-  int64_t bad_row = call.rows;
-  for (int64_t row = thread_index(); row < call.rows; row += kLossThreads) {
-    const int32_t label = load_global(call.labels + row);
-    counted += label != call.ignore_index ? 1 : 0;
-    const bool bad = label != call.ignore_index && is_outside(label, call.classes);
-    if (bad && row < bad_row) bad_row = row;
-  }
-  counted = block_reduce(counted, Plus());
-  bad_row = block_reduce(bad_row, Minimum());
-  if (thread_index() != 0) return;
-  const bool has_bad_label = bad_row < call.rows;
-  if (has_bad_label)
-    tell(call.bad_label, NAMP_INDEX_LABEL, bad_row, call.labels[bad_row], call.classes);
-  args.weight->has_bad_label = has_bad_label ? 1 : 0;
-  const auto divisor = static_cast<int64_t>(counted);
-  args.weight->divisor = divisor;
-  args.weight->weight =
-      loss_weight(call.upstream, call.scale, call.mean != 0 && divisor > 0 ? divisor : 1);
-}
-
-NAMP_KERNEL(kLossThreads) cross_entropy_kernel(const CrossEntropyArgs args) {
+template <bool kWeighted>
+NAMP_DEVICE void cross_entropy(const CrossEntropyArgs& args) {
   const namp_cross_entropy_args& call = args.call;
   with_element(call.logits_dtype, [&](auto in_type) {
     with_element(call.gradient_dtype, [&](auto out_type) {
-      cross_entropy_rows<typename decltype(in_type)::Type, typename decltype(out_type)::Type>(args);
+      cross_entropy_rows<kWeighted, typename decltype(in_type)::Type,
+                         typename decltype(out_type)::Type>(args);
     });
   });
   if (!is_last_block(args.ticket) || call.loss == nullptr) return;
@@ -276,41 +291,45 @@ NAMP_KERNEL(kLossThreads) cross_entropy_kernel(const CrossEntropyArgs args) {
                    : finish_loss(sum, call.mean != 0, args.weight->divisor);
 }
 
-NAMP_KERNEL(kLossThreads) mse_kernel(const MseArgs args) {
-  const namp_mse_args& call = args.call;
-  const bool mean = call.mean != 0;
-  const float weight =
-      loss_weight(call.upstream, call.scale, mean && call.count > 0 ? call.count : 1);
-  const int64_t chunks = (call.count + kChunkElements - 1) / kChunkElements;
-  for (int64_t chunk = block_index(); chunk < chunks; chunk += block_count()) {
-    const int64_t begin = chunk * kChunkElements;
-    const int64_t rest = call.count - begin;
-    const int peel = choose_peel(access(call.prediction, call.prediction_dtype, begin),
-                                 access(call.target, call.target_dtype, begin),
-                                 access(call.gradient, call.gradient_dtype, begin));
-    const auto minus = [](float x, float y) { return x - y; };
-    const double sum = sum_squares_in_lanes<1>(
-        static_cast<int>(rest < kChunkElements ? rest : kChunkElements), peel,
-        [&](int i, auto part) {
-          const auto x = load_as(call.prediction, call.prediction_dtype, begin + i, part);
-          const auto y = load_as(call.target, call.target_dtype, begin + i, part);
-          return map(minus, x, y);
-        },
-        [&](const auto& difference, int i, auto part, auto&& add) {
-#pragma unroll
-          for (int j = 0; j < part.count; ++j)
-            add(j, difference.at[j]);
-          if (call.gradient == nullptr) return;
-          store_as(map([&](float d) { return d * 2.0f * weight; }, difference), call.gradient,
-                   call.gradient_dtype, begin + i, part);
-        });
-    if (thread_index() == 0) args.sums[chunk] = sum;
+}  // namespace
+
+// Adds up the weights of the rows that are not ignored, 1 each without class weights, and finds the first
+// whose label is not a class. Runs as one block.
+NAMP_KERNEL(kLossThreads, 1) cross_entropy_weight_kernel(const CrossEntropyArgs args) {
+  const namp_cross_entropy_args& call = args.call;
+  int64_t bad_row = call.rows;
+  const double divisor = sum_parts(
+      0.0, call.rows, [&](int64_t row) { return load_global(call.labels + row); },
+      [&](int32_t label, int64_t row) {
+        if (label == call.ignore_index) return 0.0;
+        const bool bad = is_outside(label, call.classes);
+        if (bad && row < bad_row) bad_row = row;
+        if (call.class_weights == nullptr) return 1.0;
+        return bad ? 0.0 : static_cast<double>(load(call.class_weights + label));
+      });
+  bad_row = block_reduce(bad_row, Minimum());
+  auto weight_sum = static_cast<float>(call.classes);
+  if (call.class_weights != nullptr) {
+    weight_sum = static_cast<float>(sum_parts(
+        0.0, call.classes, [&](int64_t i) { return load(call.class_weights + i); },
+        [](float weight, int64_t) { return static_cast<double>(weight); }));
   }
-  if (!is_last_block(args.ticket) || call.loss == nullptr) return;
-  const double sum = sum_parts(
-      0.0, chunks, [&](int64_t chunk) { return load_global(args.sums + chunk); },
-      [](double part, int64_t) { return part; });
-  if (thread_index() == 0) *call.loss = finish_loss(sum, mean, call.count);
+  if (thread_index() != 0) return;
+  const bool has_bad_label = bad_row < call.rows;
+  if (has_bad_label)
+    tell(call.bad_label, NAMP_INDEX_LABEL, bad_row, call.labels[bad_row], call.classes);
+  args.weight->has_bad_label = has_bad_label ? 1 : 0;
+  args.weight->divisor = divisor;
+  args.weight->weight_sum = weight_sum;
+  args.weight->weight = loss_weight(call.upstream, call.scale, call.mean != 0, divisor);
+}
+
+NAMP_KERNEL(kLossThreads) cross_entropy_kernel(const CrossEntropyArgs args) {
+  cross_entropy<false>(args);
+}
+
+NAMP_KERNEL(kLossThreads) cross_entropy_weighted_kernel(const CrossEntropyArgs args) {
+  cross_entropy<true>(args);
 }
 
 }  // namespace namp::cuda

@@ -22,14 +22,14 @@ NAMP_DEVICE SumLanes& shared_sum_lanes() {
   return shared;
 }
 
-// Calls visit(fetch(i, part), i, part, add) for every element of a chunk, where add(j, x) adds the
-// square of x, which is element i + j's, and gives the sum to all threads of a block of
+// Calls visit(fetch(i, part), i, part, add) for every element of a chunk, where add(j, x...) replaces the
+// accumulator of element i + j by op(it, x...), and gives the sum to all threads of a block of
 // kSumThreads. The packs stay in their thread's registers: a row of packs is one of all
 // accumulators. A thread fetches its packs of kRows rows before it visits the first of them: the
 // more bytes are on their way, the nearer a read comes to the memory's bandwidth. Elements before
 // and behind the packs go to the accumulators in between, in the order of i whatever the alignment.
-template <int kRows, class Fetch, class Visit>
-NAMP_DEVICE double sum_squares_in_lanes(int count, int peel, Fetch&& fetch, Visit&& visit) {
+template <int kRows, class Op, class Fetch, class Visit>
+NAMP_DEVICE double sum_in_lanes(int count, int peel, Op op, Fetch&& fetch, Visit&& visit) {
   SumLanes& shared = shared_sum_lanes();
   auto& lanes = shared.lanes;  // no structured binding: a lambda of clang before 16 captures none
   auto& sums = shared.sums;
@@ -42,7 +42,7 @@ NAMP_DEVICE double sum_squares_in_lanes(int count, int peel, Fetch&& fetch, Visi
   barrier();
   if (thread < head) {
     visit(fetch(thread, Single{}), thread, Single{},
-          [&](int, float x) { lanes[thread] = multiply_add(x, x, lanes[thread]); });
+          [&](int, auto... x) { lanes[thread] = op(lanes[thread], x...); });
   }
   barrier();
   float mine[kPack];
@@ -50,7 +50,7 @@ NAMP_DEVICE double sum_squares_in_lanes(int count, int peel, Fetch&& fetch, Visi
 #pragma unroll
   for (int j = 0; j < kPack; ++j)
     mine[j] = lanes[(first_lane + j) % kSumLanes];
-  const auto add = [&](int j, float x) { mine[j] = multiply_add(x, x, mine[j]); };
+  const auto add = [&](int j, auto... x) { mine[j] = op(mine[j], x...); };
   const auto first_of = [&](int pack) { return head + pack * kPack; };
   int pack = thread;
   if constexpr (kRows > 1) {
@@ -73,9 +73,9 @@ NAMP_DEVICE double sum_squares_in_lanes(int count, int peel, Fetch&& fetch, Visi
   barrier();
   const int rest = head + packs * kPack + thread;
   if (rest < count) {
-    visit(fetch(rest, Single{}), rest, Single{}, [&](int, float x) {
+    visit(fetch(rest, Single{}), rest, Single{}, [&](int, auto... x) {
       float& lane = lanes[rest % kSumLanes];
-      lane = multiply_add(x, x, lane);
+      lane = op(lane, x...);
     });
   }
   barrier();
@@ -91,6 +91,13 @@ NAMP_DEVICE double sum_squares_in_lanes(int count, int peel, Fetch&& fetch, Visi
   const double sum = sums[0];
   barrier();  // read by all before the next chunk writes
   return sum;
+}
+
+// The same for sums of squares: add(j, x) adds the square of x.
+template <int kRows, class Fetch, class Visit>
+NAMP_DEVICE double sum_squares_in_lanes(int count, int peel, Fetch&& fetch, Visit&& visit) {
+  const auto square = [](float sum, float x) { return multiply_add(x, x, sum); };
+  return sum_in_lanes<kRows>(count, peel, square, fetch, visit);
 }
 
 // start + the sum of part(fetch(i), i) for i up to count, in lanes (kPartLanes), in all threads of a

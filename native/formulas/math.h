@@ -113,6 +113,13 @@ NAMP_FORMULA F log(F x) {
   return select(x < 0.0f, from_bits(bits(x) | 0x7fc00000u), select(x == x, y, x));
 }
 
+// log(1 + x) for x from 0 to 1. The rounding of 1 + x is made up for (Kahan).
+template <class F>
+NAMP_FORMULA F log1p(F x) {
+  const F sum = x + 1.0f;
+  return log(sum) + (x - (sum - 1.0f)) / sum;
+}
+
 template <class F>
 NAMP_FORMULA F tanh(F x) {
   const F a = abs(x);

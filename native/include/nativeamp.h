@@ -71,6 +71,9 @@ extern "C" {
 /* Most dimensions of namp_permute. */
 #define NAMP_PERMUTE_MAX_RANK 6
 
+/* Most dimensions of namp_map. */
+#define NAMP_MAP_MAX_RANK 6
+
 /* Most columns of a tensor table. */
 #define NAMP_TABLE_MAX_COLUMNS 8
 
@@ -744,7 +747,12 @@ NAMP_API int32_t namp_cast_table(namp_table* table, int32_t destination_column,
 
 /* Softmax cross-entropy over rows of logits, in float32 for every dtype. Forward and backward in
    one pass over the logits: the gradient is (softmax - onehot) * weight, rounded once, where weight
-   = upstream * scale / number of counted rows (mean) or upstream * scale (sum). */
+   = upstream * scale / number of counted rows (mean) or upstream * scale (sum).
+
+   With class weights w and label smoothing e over c classes, as PyTorch's cross_entropy (Szegedy et al.
+   2016, "Rethinking the Inception Architecture for Computer Vision", section 7), a row's loss is
+     -(1 - e) w[label] log p[label] - e / c * sum over k of w[k] log p[k]
+   and the mean divides the sum by the sum of w[label] over counted rows. */
 typedef struct namp_cross_entropy_args {
   uint32_t struct_size;
   int32_t logits_dtype;
@@ -756,11 +764,11 @@ typedef struct namp_cross_entropy_args {
   int32_t ignore_index; /* rows with this label are ignored; PyTorch's default is -100 */
   int32_t mean;         /* 1: mean over counted rows; 0: sum */
   float* loss; /* device float that receives the unscaled loss; may be null. NaN if mean and every
-                  row is ignored */
+                  row is ignored, or their weights add up to 0 */
   void*
       gradient; /* as the logits, whose memory it may be if it has their dtype; or null to compute only the loss */
   int32_t gradient_dtype;
-  int32_t reserved;
+  float label_smoothing;      /* 0 to 1 */
   const float* scale;         /* device pointer to the loss scale, or null for 1 */
   const float* upstream;      /* device pointer to the gradient of the loss, or null for 1 */
   namp_index_fact* bad_label; /* on the device; receives a label out of range; or null */
@@ -773,6 +781,7 @@ typedef struct namp_cross_entropy_args {
      classes. What a row of the gradient has behind its classes becomes 0, so that a product may go over
      whole rows: rows of 50,264 elements for 50,257 classes begin at multiples of 16 bytes. */
   int64_t row_stride;
+  const float* class_weights; /* [classes] on the device, or null for ones */
 } namp_cross_entropy_args;
 
 /* See namp_cross_entropy_args. */
@@ -780,7 +789,7 @@ NAMP_API int32_t namp_cross_entropy(namp_device* device, const namp_cross_entrop
                                     namp_stream stream);
 
 /* Mean squared error in float32: loss = mean or sum of (prediction - target)^2; gradient = 2
- * (prediction - target) * weight. */
+ * (prediction - target) * weight. namp_element_loss has it too, with more losses. */
 typedef struct namp_mse_args {
   uint32_t struct_size;
   int32_t prediction_dtype;
@@ -800,6 +809,55 @@ typedef struct namp_mse_args {
 
 /* See namp_mse_args. */
 NAMP_API int32_t namp_mse(namp_device* device, const namp_mse_args* args, namp_stream stream);
+
+/* Element-wise losses of a prediction x and a target t, d = x - t. */
+typedef enum namp_loss_kind {
+  NAMP_LOSS_MSE = 1, /* d^2 */
+  /* d^2 / (2 beta) where |d| < beta, else |d| - beta / 2, as PyTorch's smooth_l1_loss (Girshick 2015,
+     "Fast R-CNN", equation 3, with beta 1). Times beta it is Huber's loss. |d| with beta 0 */
+  NAMP_LOSS_SMOOTH_L1 = 2,
+  /* -(w t log s(x) + (1 - t) log s(-x)), s(x) = 1 / (1 + e^-x), as PyTorch's
+     binary_cross_entropy_with_logits, w being its pos_weight: x are logits, t probabilities */
+  NAMP_LOSS_BINARY_CROSS_ENTROPY = 3
+} namp_loss_kind;
+
+/* An element-wise loss in float32, and its gradient in the same pass: the mean or sum of the elements'
+ * losses; the gradient is an element's slope * weight, where weight is that of namp_cross_entropy_args
+ * with count rows. Any dtypes. */
+typedef struct namp_element_loss_args {
+  uint32_t struct_size;
+  int32_t kind; /* namp_loss_kind */
+  int32_t prediction_dtype;
+  int32_t target_dtype;
+  const void* prediction; /* [count] */
+  const void* target;     /* [count] */
+  int64_t count;
+  int32_t mean; /* 1: mean; 0: sum */
+  int32_t gradient_dtype;
+  float* loss;    /* device float that receives the unscaled loss; may be null. NaN for the mean of
+                         no elements */
+  void* gradient; /* [count], or null; may be the prediction or the target if the dtypes agree */
+  int32_t for_target; /* 1: the gradient is that of the target; 0: of the prediction */
+  float beta;         /* of SMOOTH_L1: finite, 0 or more */
+  const float*
+      positive_weight;   /* of BINARY_CROSS_ENTROPY: w of element i is [i % weight_period], on
+                                   the device; or null for ones */
+  int64_t weight_period; /* divides count */
+  const float* scale;    /* as in namp_cross_entropy_args */
+  const float* upstream;
+} namp_element_loss_args;
+
+/* See namp_element_loss_args. */
+NAMP_API int32_t namp_element_loss(namp_device* device, const namp_element_loss_args* args,
+                                   namp_stream stream);
+
+/* A moving average over all tensors of a table, in float32: average = fma(value - average, weight, average),
+ * and the value itself where weight is 1. With weight 1 - decay it is exponential (Polyak and Juditsky 1992;
+ * torch.optim.swa_utils' get_ema_multi_avg_fn), with weight 1 / n the mean of n values (stochastic weight
+ * averaging). Averages are float32, values float32, float16 or bfloat16; tensors with a null average are left
+ * out. weight is from 0 to 1. */
+NAMP_API int32_t namp_average_table(namp_table* table, int32_t average_column, int32_t value_column,
+                                    float weight, namp_stream stream);
 
 /* destination = source * *factor in float32, rounded once: the plain scale of a gradient. factor is
  * a device pointer. */
@@ -1348,6 +1406,75 @@ typedef struct namp_multiply_args {
 
 NAMP_API int32_t namp_multiply(namp_device* device, const namp_multiply_args* args,
                                namp_stream stream);
+
+/* Functions of namp_map, with two numbers p and q. A gradient's a is the gradient of the result. */
+typedef enum namp_function {
+  NAMP_FUNCTION_SCALE = 1,    /* p a */
+  NAMP_FUNCTION_ADD = 2,      /* p a + q b */
+  NAMP_FUNCTION_MULTIPLY = 3, /* a b; the gradient of EXP, b being its result */
+  NAMP_FUNCTION_DIVIDE = 4,   /* p a / b; with p = 1 the gradient of LOG, b being its argument */
+  NAMP_FUNCTION_EQUAL = 5,    /* 1 where a = b, else 0 */
+  NAMP_FUNCTION_EXP = 6,      /* e^a */
+  NAMP_FUNCTION_LOG = 7,      /* natural logarithm */
+  NAMP_FUNCTION_SQRT = 8,
+  NAMP_FUNCTION_ABS = 9,
+  NAMP_FUNCTION_CLAMP = 10, /* min(max(a, p), q), neither of them NaN; a NaN stays a NaN */
+  /* a^p, p finite, with C's special values. For p of 2, 3, -1, -2, 1/2 and -1/2 by products, quotients and
+     square roots, as in PyTorch; otherwise within two units in the last place */
+  NAMP_FUNCTION_POW = 11,
+  NAMP_FUNCTION_SQRT_GRADIENT = 12,  /* a / (2 b), b being the root */
+  NAMP_FUNCTION_ABS_GRADIENT = 13,   /* a times the sign of b, which is 0 of 0 */
+  NAMP_FUNCTION_CLAMP_GRADIENT = 14, /* a where p <= b <= q, else 0 */
+  NAMP_FUNCTION_POW_GRADIENT = 15    /* a p b^(p - 1); 0 where p is 0 */
+} namp_function;
+
+/* out = f(a, b), element by element, in float32, rounded once. Element (i, j, …) of a tensor lies at
+ * i * strides[0] + j * strides[1] + …, so that a stride of 0 repeats an operand (NumPy's broadcasting), and
+ * parts of a tensor can be read and written. Any dtypes. out may be a or b if dtype and strides agree. */
+typedef struct namp_map_args {
+  uint32_t struct_size;
+  int32_t function; /* namp_function */
+  int32_t out_dtype;
+  int32_t a_dtype;
+  int32_t b_dtype;
+  int32_t rank; /* 0 to NAMP_MAP_MAX_RANK */
+  float p;
+  float q;
+  int64_t shape[NAMP_MAP_MAX_RANK]; /* [rank], as all of these */
+  /* in order, without overlap: each of a size above 1 is the next one's times its size or more, and the
+     last 1 or more */
+  int64_t out_strides[NAMP_MAP_MAX_RANK];
+  int64_t a_strides[NAMP_MAP_MAX_RANK]; /* 0 or more */
+  int64_t b_strides[NAMP_MAP_MAX_RANK];
+  void* out;
+  const void* a;
+  const void* b; /* not read by functions of a alone */
+} namp_map_args;
+
+NAMP_API int32_t namp_map(namp_device* device, const namp_map_args* args, namp_stream stream);
+
+/* Operations of namp_reduce. */
+typedef enum namp_reduction {
+  NAMP_REDUCTION_SUM = 1, /* alpha times the sum in float32 [+ out, with accumulate] */
+  NAMP_REDUCTION_MAX = 2  /* the largest; a NaN counts as the largest, and 0 is above -0 */
+} namp_reduction;
+
+/* Reduces the middle dimension: out[o, i] from in[o, k, i] for all k. Any dtypes. */
+typedef struct namp_reduce_args {
+  uint32_t struct_size;
+  int32_t reduction; /* namp_reduction */
+  int32_t out_dtype;
+  int32_t in_dtype;
+  float alpha;
+  int32_t accumulate; /* of SUM; 0 of MAX */
+  int64_t outer;
+  int64_t count; /* MAX: 1 or more where there are elements to write */
+  int64_t inner;
+  void* out;      /* [outer, inner] */
+  const void* in; /* [outer, count, inner] */
+} namp_reduce_args;
+
+NAMP_API int32_t namp_reduce(namp_device* device, const namp_reduce_args* args, namp_stream stream);
 
 /* out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
  * gradients, means. */

@@ -5,7 +5,7 @@
 
 #define NAMP_FOR_EACH_OPERATOR(X)              \
   X(cross_entropy, namp_cross_entropy_args)    \
-  X(mse, namp_mse_args)                        \
+  X(element_loss, namp_element_loss_args)      \
   X(gemm, namp_gemm_args)                      \
   X(conv2d_forward, namp_conv2d_args)          \
   X(conv2d_backward_data, namp_conv2d_args)    \
@@ -28,6 +28,8 @@
   X(embedding_backward, namp_embedding_args)   \
   X(add, namp_add_args)                        \
   X(multiply, namp_multiply_args)              \
+  X(map, namp_map_args)                        \
+  X(reduce, namp_reduce_args)                  \
   X(sum, namp_sum_args)                        \
   X(quantize_rows, namp_row_codes_args)        \
   X(dequantize_rows, namp_row_codes_args)      \

@@ -120,6 +120,12 @@ void cross_entropy(Call& c) {
   c.tensor(a.gradient, a.gradient_dtype, a.rows * a.classes, false);
   c.tensor(a.scale, NAMP_FLOAT32, 1, false);
   c.tensor(a.upstream, NAMP_FLOAT32, 1, false);
+  c.tensor(a.class_weights, NAMP_FLOAT32, a.classes, false);
+  a.label_smoothing = c.random.of({0.0f, 0.1f, 1.0f});
+  c.wrong([&a] {
+    a.label_smoothing = -1.0f;
+    return true;
+  });
   if (c.random.one_in(2)) {
     a.bad_label = static_cast<namp_index_fact*>(c.block(sizeof(namp_index_fact)));
     if (c.random.one_in(2)) *a.bad_label = {};
@@ -141,6 +147,41 @@ void mse(Call& c) {
   c.tensor(a.gradient, a.gradient_dtype, a.count, false);
   c.tensor(a.scale, NAMP_FLOAT32, 1, false);
   c.make("namp_mse", [&c, &a] { return namp_mse(c.device, &a, nullptr); });
+}
+
+void element_loss(Call& c) {
+  auto& a = c.args<namp_element_loss_args>();
+  c.choice(a.kind, {NAMP_LOSS_MSE, NAMP_LOSS_SMOOTH_L1, NAMP_LOSS_BINARY_CROSS_ENTROPY});
+  c.float_dtype(a.prediction_dtype);
+  c.float_dtype(a.target_dtype);
+  const int64_t period = c.random.between(1, 30);
+  c.size(a.count, c.small(10) * period);
+  c.choice(a.mean, {0, 1});
+  c.choice(a.for_target, {0, 1});
+  a.beta = c.random.of({0.0f, 1.0f});
+  c.tensor(a.prediction, a.prediction_dtype, a.count);
+  c.tensor(a.target, a.target_dtype, a.count);
+  c.tensor(a.loss, NAMP_FLOAT32, 1, false);
+  c.float_dtype(a.gradient_dtype, false);
+  c.tensor(a.gradient, a.gradient_dtype, a.count, false);
+  if (a.kind == NAMP_LOSS_BINARY_CROSS_ENTROPY) {
+    c.tensor(a.positive_weight, NAMP_FLOAT32, period, false);
+    a.weight_period = period;
+  }
+  c.tensor(a.scale, NAMP_FLOAT32, 1, false);
+  c.make("namp_element_loss", [&c, &a] { return namp_element_loss(c.device, &a, nullptr); });
+}
+
+void average_table(Call& c) {
+  TestTable& t = TestTable::draw(c, {NAMP_FLOAT32, NAMP_BFLOAT16});
+  auto& columns = *static_cast<int32_t(*)[2]>(c.block(sizeof(int32_t[2])));
+  columns[0] = 0;
+  columns[1] = 1;
+  c.spoil_choice(columns[0]);
+  c.spoil_choice(columns[1]);
+  c.make("namp_average_table", [&t, &columns] {
+    return namp_average_table(t.table, columns[0], columns[1], 0.25f, nullptr);
+  });
 }
 
 void unscale_check(Call& c) {
@@ -324,6 +365,8 @@ const std::vector<Function> kFamilies = {
     {"namp_cast_table", cast_table},
     {"namp_cross_entropy", cross_entropy},
     {"namp_mse", mse},
+    {"namp_element_loss", element_loss},
+    {"namp_average_table", average_table},
     {"namp_unscale_check", unscale_check},
     {"namp_optimizer_step", optimizer_step},
     {"namp_optimizer_write_rows", optimizer_write_rows},

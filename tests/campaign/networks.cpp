@@ -370,6 +370,60 @@ void multiply(Call& c) {
   c.make("namp_multiply", [&] { return namp_multiply(c.device, &a, nullptr); });
 }
 
+void map(Call& c) {
+  auto& a = c.args<namp_map_args>();
+  a.function = static_cast<int32_t>(c.random.between(1, 15));
+  c.spoil_choice(a.function);
+  c.float_dtype(a.out_dtype);
+  c.float_dtype(a.a_dtype);
+  c.float_dtype(a.b_dtype, a.function != NAMP_FUNCTION_EXP);
+  a.p = c.random.of({1.0f, -0.5f, 2.0f});
+  a.q = 3.0f;
+  a.rank = static_cast<int32_t>(c.random.between(0, 3));
+  c.wrong([&a] {
+    a.rank = 7;
+    return true;
+  });
+  int64_t counts[3] = {1, 1, 1};
+  for (int32_t d = a.rank; d-- > 0;) {
+    a.shape[d] = c.random.between(1, 20);
+    int64_t* strides[3] = {a.out_strides, a.a_strides, a.b_strides};
+    for (int i = 0; i < 3; ++i) {
+      if (i > 0 && c.random.one_in(3)) continue;  // repeats
+      strides[i][d] = counts[i];
+      counts[i] *= a.shape[d];
+    }
+  }
+  if (a.rank > 0) {
+    c.wrong([&a] {
+      a.shape[0] = -1;
+      return true;
+    });
+    c.wrong([&a] {
+      a.a_strides[0] = -1;
+      return true;
+    });
+  }
+  c.tensor(a.out, a.out_dtype, counts[0]);
+  c.tensor(a.a, a.a_dtype, counts[1]);
+  c.tensor(a.b, a.b_dtype, counts[2]);
+  c.make("namp_map", [&] { return namp_map(c.device, &a, nullptr); });
+}
+
+void reduce(Call& c) {
+  auto& a = c.args<namp_reduce_args>();
+  c.choice(a.reduction, {NAMP_REDUCTION_SUM, NAMP_REDUCTION_MAX});
+  c.float_dtype(a.out_dtype);
+  c.float_dtype(a.in_dtype);
+  a.alpha = c.random.of({1.0f, 0.5f});
+  c.size(a.outer, c.small(9));
+  c.size(a.count, c.random.between(1, 40));
+  c.size(a.inner, c.small(60));
+  c.tensor(a.out, a.out_dtype, a.outer * a.inner);
+  c.tensor(a.in, a.in_dtype, a.outer * a.count * a.inner);
+  c.make("namp_reduce", [&] { return namp_reduce(c.device, &a, nullptr); });
+}
+
 void sum(Call& c) {
   auto& a = c.args<namp_sum_args>();
   c.float_dtype(a.out_dtype);
@@ -483,6 +537,8 @@ const std::vector<Function> kNetworks = {
     {"namp_dropout", dropout},
     {"namp_add", add},
     {"namp_multiply", multiply},
+    {"namp_map", map},
+    {"namp_reduce", reduce},
     {"namp_sum", sum},
     {"namp_permute", permute},
     {"namp_argmax", argmax},

@@ -63,13 +63,14 @@ Workload scale(int64_t n, int32_t dtype) {
           }};
 }
 
-Workload cross_entropy(int64_t n, int64_t classes, int32_t dtype) {
+Workload cross_entropy(int64_t n, int64_t classes, int32_t dtype, bool smooths = false) {
   const int64_t rows = n / classes;
-  return {"cross-entropy " + short_name(dtype) + ", " + std::to_string(classes) + " classes",
+  return {"cross-entropy " + short_name(dtype) + ", " + std::to_string(classes) + " classes" +
+              (smooths ? ", smoothed" : ""),
           "logit",
           rows * classes,
           d(2 * bytes_of(dtype)) + 12.0 / d(classes),
-          true,
+          !smooths,
           [=](EmulatedGpu& gpu) -> Call {
             auto args = sized<namp_cross_entropy_args>();
             args.logits_dtype = args.gradient_dtype = dtype;
@@ -82,6 +83,7 @@ Workload cross_entropy(int64_t n, int64_t classes, int32_t dtype) {
             args.mean = 1;
             args.loss = gpu.values<float>({0.0f});
             args.scale = gpu.values<float>({1024.0f});
+            args.label_smoothing = smooths ? 0.1f : 0.0f;
             return [=, &gpu] { return namp_cross_entropy(gpu.device(), &args, nullptr); };
           }};
 }
@@ -102,6 +104,39 @@ Workload mse(int64_t n, int32_t dtype) {
             args.count = n;
             args.loss = gpu.values<float>({0.0f});
             return [=, &gpu] { return namp_mse(gpu.device(), &args, nullptr); };
+          }};
+}
+
+Workload element_loss(int64_t n, int32_t kind, const std::string& name, int32_t dtype) {
+  return {name + " " + short_name(dtype),
+          "element",
+          n,
+          d(3 * bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_element_loss_args>();
+            args.kind = kind;
+            args.beta = 1.0f;
+            args.prediction_dtype = args.target_dtype = args.gradient_dtype = dtype;
+            args.prediction = gpu.numbers(dtype, n);
+            args.target = gpu.numbers(dtype, n);
+            args.gradient = gpu.numbers(dtype, n);
+            args.mean = 1;
+            args.count = n;
+            args.loss = gpu.values<float>({0.0f});
+            return [=, &gpu] { return namp_element_loss(gpu.device(), &args, nullptr); };
+          }};
+}
+
+Workload average_table(int64_t n, int32_t dtype) {
+  return {"average of weights in " + short_name(dtype),
+          "parameter",
+          n,
+          d(8 + bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            namp_table* table = gpu.table({f32, dtype}, n);
+            return [=] { return namp_average_table(table, 0, 1, 0.001f, nullptr); };
           }};
 }
 
@@ -322,6 +357,49 @@ Workload multiply(int64_t n, int32_t dtype) {
             args.a = gpu.numbers(dtype, n);
             args.b = gpu.numbers(dtype, n);
             return [=, &gpu] { return namp_multiply(gpu.device(), &args, nullptr); };
+          }};
+}
+
+// A function of a tensor and, where it reads b, of a column that repeats over rows of 1,024.
+Workload map(int64_t n, int32_t function, const char* name, int32_t dtype, bool broadcasts) {
+  return {std::string(name) + (broadcasts ? " by a column, " : " ") + short_name(dtype),
+          "element",
+          n,
+          d(2 * bytes_of(dtype)),
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_map_args>();
+            args.function = function;
+            args.out_dtype = args.a_dtype = args.b_dtype = dtype;
+            args.rank = 2;
+            args.p = 1.7f;
+            args.shape[0] = n / 1024;
+            args.shape[1] = args.out_strides[0] = args.a_strides[0] = 1024;
+            args.out_strides[1] = args.a_strides[1] = args.b_strides[0] = 1;
+            args.out = gpu.numbers(dtype, n);
+            args.a = gpu.numbers(dtype, n);
+            args.b = gpu.numbers(dtype, n / 1024);
+            return [=, &gpu] { return namp_map(gpu.device(), &args, nullptr); };
+          }};
+}
+
+Workload reduce(int64_t n, int32_t reduction, const char* name, int32_t dtype, int64_t inner) {
+  return {std::string(name) + " over 64 of " + std::to_string(inner) + ", " + short_name(dtype),
+          "element",
+          n,
+          d(bytes_of(dtype)) * 65 / 64,
+          false,
+          [=](EmulatedGpu& gpu) -> Call {
+            auto args = sized<namp_reduce_args>();
+            args.reduction = reduction;
+            args.out_dtype = args.in_dtype = dtype;
+            args.alpha = 1.0f;
+            args.outer = n / (64 * inner);
+            args.count = 64;
+            args.inner = inner;
+            args.out = gpu.numbers(dtype, n / 64);
+            args.in = gpu.numbers(dtype, n);
+            return [=, &gpu] { return namp_reduce(gpu.device(), &args, nullptr); };
           }};
 }
 
@@ -776,6 +854,7 @@ std::vector<Workload> workloads(int64_t n) {
       cross_entropy(n, 1024, f16),
       cross_entropy(n, 1024, bf16),
       cross_entropy(n, 50257, bf16),
+      cross_entropy(n, 1024, bf16, true),
       mse(n, f32),
       mse(n, f16),
       // Two bytes an element: at n of them, what each block fetches once is a per cent.
@@ -806,6 +885,15 @@ std::vector<Workload> workloads(int64_t n) {
       add(some, f16, some),
       add(some, f16, 1024),
       multiply(some, bf16),
+      element_loss(some, NAMP_LOSS_SMOOTH_L1, "smooth L1", f16),
+      element_loss(some, NAMP_LOSS_BINARY_CROSS_ENTROPY, "binary cross-entropy", f16),
+      average_table(some, bf16),
+      map(some, NAMP_FUNCTION_EXP, "exp", f16, false),
+      map(some, NAMP_FUNCTION_POW, "pow", f16, false),
+      map(some, NAMP_FUNCTION_DIVIDE, "divide", f16, true),
+      reduce(some, NAMP_REDUCTION_SUM, "sum", f16, 128),
+      reduce(some, NAMP_REDUCTION_MAX, "max", f16, 128),
+      reduce(some, NAMP_REDUCTION_MAX, "max", f16, 1),
       dropout(some, f16),
       permute(some, f16),
       layer_norm(some, f16, f16, false),

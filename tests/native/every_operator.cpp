@@ -149,6 +149,35 @@ class Calls {
     multiply.b = in(NAMP_FLOAT32, 10);
     multiply.out = out("multiply", NAMP_FLOAT32, n);
     check(namp_multiply(device_, &multiply, stream_), "multiply");
+    for (int32_t function = NAMP_FUNCTION_SCALE; function <= NAMP_FUNCTION_POW_GRADIENT;
+         ++function) {
+      auto map = args<namp_map_args>();
+      map.function = function;
+      map.out_dtype = map.a_dtype = map.b_dtype = NAMP_FLOAT32;
+      map.rank = 2;
+      map.p = 0.1f;
+      map.q = 1e-20f;
+      map.shape[0] = n / 10;
+      map.shape[1] = 10;
+      map.out_strides[0] = map.a_strides[0] = 10;
+      map.out_strides[1] = map.a_strides[1] = map.b_strides[1] = 1;
+      map.a = x;
+      map.b = in(NAMP_FLOAT32, 10);
+      map.out = out("function " + std::to_string(function), NAMP_FLOAT32, n);
+      check(namp_map(device_, &map, stream_), "function");
+    }
+    for (int32_t reduction : {NAMP_REDUCTION_SUM, NAMP_REDUCTION_MAX}) {
+      auto reduce = args<namp_reduce_args>();
+      reduce.reduction = reduction;
+      reduce.out_dtype = reduce.in_dtype = NAMP_FLOAT32;
+      reduce.alpha = 1e-20f;
+      reduce.outer = n / 50;
+      reduce.count = 10;
+      reduce.inner = 5;
+      reduce.in = x;
+      reduce.out = out("reduction " + std::to_string(reduction), NAMP_FLOAT32, n / 10);
+      check(namp_reduce(device_, &reduce, stream_), "reduction");
+    }
     auto sum = args<namp_sum_args>();
     sum.out_dtype = sum.in_dtype = NAMP_FLOAT32;
     sum.alpha = 1e-20f;
@@ -190,6 +219,11 @@ class Calls {
     entropy.gradient = out("cross-entropy's gradient", NAMP_FLOAT32, entropy.rows * 17);
     entropy.scale = floats(1);  // tiny
     check(namp_cross_entropy(device_, &entropy, stream_), "cross-entropy");
+    entropy.class_weights = floats(17);
+    entropy.label_smoothing = 0.25f;
+    entropy.loss = float_out("smoothed cross-entropy", 1);
+    entropy.gradient = out("smoothed cross-entropy's gradient", NAMP_FLOAT32, entropy.rows * 17);
+    check(namp_cross_entropy(device_, &entropy, stream_), "smoothed cross-entropy");
     auto mse = args<namp_mse_args>();
     mse.prediction_dtype = mse.target_dtype = mse.gradient_dtype = NAMP_FLOAT32;
     mse.count = size(300, 70000);
@@ -200,6 +234,20 @@ class Calls {
     mse.gradient = out("squared error's gradient", NAMP_FLOAT32, mse.count);
     mse.scale = floats(1);
     check(namp_mse(device_, &mse, stream_), "squared error");
+    for (int32_t kind : {NAMP_LOSS_SMOOTH_L1, NAMP_LOSS_BINARY_CROSS_ENTROPY}) {
+      auto loss = args<namp_element_loss_args>();
+      loss.kind = kind;
+      loss.prediction_dtype = loss.target_dtype = loss.gradient_dtype = NAMP_FLOAT32;
+      loss.count = mse.count;
+      loss.mean = 1;
+      loss.beta = 0.25f;
+      loss.prediction = mse.prediction;
+      loss.target = mse.target;
+      loss.loss = float_out("loss " + std::to_string(kind), 1);
+      loss.gradient = out("gradient of loss " + std::to_string(kind), NAMP_FLOAT32, mse.count);
+      loss.scale = mse.scale;
+      check(namp_element_loss(device_, &loss, stream_), "loss");
+    }
   }
 
   void optimizer() {

@@ -115,9 +115,44 @@ internal static unsafe class Kernels
         NativeOps.Sum(device, args);
     }
 
+    /// <summary>
+    /// out = f(a, b), element by element, with any strides; b is not read by functions of one operand.
+    /// </summary>
+    public static void Map(
+        Device device,
+        NampFunction function,
+        Shape shape,
+        Strided output,
+        Strided a,
+        Strided b,
+        float p = 1,
+        float q = 1
+    )
+    {
+        if (shape.Count == 0)
+            return;
+        NampMapArgs args = NampMapArgs.Create();
+        args.Function = (int)function;
+        args.OutDtype = (int)output.DType;
+        args.ADtype = (int)a.DType;
+        args.BDtype = (int)b.DType;
+        args.Rank = shape.Rank;
+        args.P = p;
+        args.Q = q;
+        for (int d = 0; d < shape.Rank; d++)
+        {
+            args.Shape[d] = shape[d];
+            args.OutStrides[d] = output.Strides[d];
+            args.AStrides[d] = a.Strides[d];
+            args.BStrides[d] = b.Strides[d];
+        }
+
+        args.Out = output.Data;
+        args.A = a.Data;
+        args.B = b.Data;
+        NativeOps.Map(device, args);
+    }
+
     public static void CrossEntropy(Device device, NampCrossEntropyArgs* args) =>
         Ensure.Success(NativeMethods.CrossEntropy(device.Native, args, DeviceStream.NativeOf(device, null)));
-
-    public static void MeanSquaredError(Device device, NampMseArgs* args) =>
-        Ensure.Success(NativeMethods.Mse(device.Native, args, DeviceStream.NativeOf(device, null)));
 }

@@ -14,6 +14,9 @@ internal readonly unsafe struct Saved
     public Saved(Tensor tensor)
         : this(tensor, tensor.Storage, tensor.DType) { }
 
+    /// <summary>Saves a tensor's elements, or nothing without a tensor.</summary>
+    public static Saved OrNone(Tensor? tensor) => tensor is null ? default : new Saved(tensor);
+
     /// <summary>
     /// Saves elements that stand for a tensor: its own, or a parameter's compute copy, which is written together with
     /// the parameter.

@@ -1,11 +1,13 @@
+using NativeAmp.Interop;
+
 namespace NativeAmp.Training;
 
 /// <content>Sums of tensors.</content>
 public static partial class Ops
 {
     /// <summary>
-    /// alpha · a + beta · b, in the widest of their dtypes. The shape of b may be the innermost dimensions of a's. It
-    /// is then added at each outer index (a bias, positions).
+    /// alpha · a + beta · b, in the widest of their dtypes. Shapes meet by NumPy's rules: from the last dimension on,
+    /// sizes are the same, or one of them is 1 and repeats (a bias, positions).
     /// </summary>
     public static Tensor Add(Tensor a, Tensor b, float alpha = 1, float beta = 1) =>
         AddScaled(a, b, alpha, beta, mayOverwrite: false);
@@ -26,7 +28,10 @@ public static partial class Ops
 
     private static unsafe Tensor AddScaled(Tensor a, Tensor b, float alpha, float beta, bool mayOverwrite)
     {
-        Requires.Elementwise(a, b);
+        if (!Requires.IsRepeated(a, b, nameof(Add)))
+            return b.Shape.Count > a.Shape.Count && a.Shape.IsSuffixOf(b.Shape)
+                ? AddScaled(b, a, beta, alpha, mayOverwrite: false)
+                : OfTwo(a, b, "add", NampFunction.Add, nameof(Add), alpha, beta);
         DType dtype = Precision.Of("add", a, b);
         Tensor output =
             mayOverwrite && a.DType == dtype

@@ -6,12 +6,15 @@ namespace NativeAmp.Training;
 public static partial class Ops
 {
     /// <summary>
-    /// a · b, element by element, in the widest of their dtypes. The shape of b may be the innermost dimensions of a's.
-    /// It then multiplies at each outer index. A gated layer is <c>Multiply(Silu(gate), up)</c>.
+    /// a · b, element by element, in the widest of their dtypes. Shapes meet as in <see cref="Add"/>. A gated layer is
+    /// <c>Multiply(Silu(gate), up)</c>.
     /// </summary>
     public static unsafe Tensor Multiply(Tensor a, Tensor b)
     {
-        Requires.Elementwise(a, b);
+        if (!Requires.IsRepeated(a, b))
+            return b.Shape.Count > a.Shape.Count && a.Shape.IsSuffixOf(b.Shape)
+                ? Multiply(b, a)
+                : OfTwo(a, b, "multiply", NampFunction.Multiply, nameof(Multiply));
         DType dtype = Precision.Of("multiply", a, b);
         (Tensor givenA, Tensor givenB) = (a, b);
         (a, b) = (Cast(a, dtype), Cast(b, dtype));

@@ -43,21 +43,28 @@ internal static class Requires
     }
 
     /// <summary>
-    /// Checks that floating-point tensors on one device meet element by element, the second at each outer index of the
-    /// first.
+    /// Checks that tensors are floating-point and on one device. Returns whether the shape of the second is that of the
+    /// first or its innermost dimensions, so that it repeats at each outer index.
     /// </summary>
-    public static void Elementwise(Tensor a, Tensor b, [CallerMemberName] string operation = "")
+    public static bool IsRepeated(Tensor a, Tensor b, [CallerMemberName] string operation = "")
     {
         FloatingPoint(a, operation);
         FloatingPoint(b, operation);
         SameDevice(a, b, operation);
-        That(
-            b.Shape.IsSuffixOf(a.Shape),
-            a,
-            b,
-            "the second's shape must be the first's, or its innermost dimensions",
-            operation
-        );
+        return b.Shape.IsSuffixOf(a.Shape);
+    }
+
+    /// <summary>A dimension of a tensor from 0 on; one below 0 counts from the last.</summary>
+    public static int Dimension(Tensor tensor, int dimension, [CallerMemberName] string operation = "")
+    {
+        int rank = tensor.Shape.Rank;
+        if (dimension < -rank || dimension >= rank)
+            throw new ArgumentOutOfRangeException(
+                nameof(dimension),
+                dimension,
+                $"{operation} cannot take this dimension of a {tensor.Describe()}, which has {rank}."
+            );
+        return dimension < 0 ? dimension + rank : dimension;
     }
 
     /// <summary>Checks that a tensor holds int32 indices or labels.</summary>

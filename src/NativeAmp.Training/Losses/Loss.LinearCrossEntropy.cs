@@ -17,13 +17,17 @@ public static partial class Loss
     /// <param name="labels">int32 [...]: the class of each row.</param>
     /// <param name="reduction">Mean over the rows that are not ignored, or sum.</param>
     /// <param name="ignoreIndex">Rows with this label are ignored.</param>
+    /// <param name="classWeights">As of <see cref="CrossEntropy"/>.</param>
+    /// <param name="labelSmoothing">As of <see cref="CrossEntropy"/>.</param>
     /// <exception cref="IndexRangeException">As <see cref="CrossEntropy"/>.</exception>
     public static unsafe Tensor LinearCrossEntropy(
         Tensor input,
         Tensor weight,
         Tensor labels,
         Reduction reduction = Reduction.Mean,
-        int ignoreIndex = DefaultIgnoreIndex
+        int ignoreIndex = DefaultIgnoreIndex,
+        Tensor? classWeights = null,
+        float labelSmoothing = 0
     )
     {
         const string Name = nameof(LinearCrossEntropy);
@@ -49,9 +53,23 @@ public static partial class Loss
             Name
         );
         if (ObserverFrame.Current is not null)
-            return CrossEntropy(Ops.Linear(input, weight), labels, reduction, ignoreIndex);
+            return CrossEntropy(
+                Ops.Linear(input, weight),
+                labels,
+                reduction,
+                ignoreIndex,
+                classWeights,
+                labelSmoothing
+            );
 
-        NampCrossEntropyArgs args = Arguments(labels, weight.Shape[0], reduction, ignoreIndex);
+        NampCrossEntropyArgs args = Arguments(
+            labels,
+            weight.Shape[0],
+            reduction,
+            ignoreIndex,
+            classWeights,
+            labelSmoothing
+        );
         DType dtype = Precision.Of("linear", input, weight);
         bool isPadded = dtype != DType.Float32 && weight is Parameter { DType: DType.Float32 };
         if (isPadded)
@@ -79,11 +97,11 @@ public static partial class Loss
         args.LogitsDtype = (int)dtype;
         args.Logits = logits.Pointer;
         args.RowStride = stride;
-        Tensor loss = Compute(labels, &args, Ops.Records(input, weight), out Storage? rowSums);
+        Tensor loss = Compute(labels, classWeights, &args, Ops.Records(input, weight), out Storage? rowSums);
         if (rowSums is null)
             logits.Drop();
         else
-            Ops.Record(new LinearCrossEntropyNode(loss, x, w, labels, logits, rowSums, args));
+            Ops.Record(new LinearCrossEntropyNode(loss, x, w, labels, classWeights, logits, rowSums, args));
         x.Release();
         w.Release();
         return loss;
@@ -94,6 +112,7 @@ public static partial class Loss
         Operand input,
         Operand weight,
         Tensor labels,
+        Tensor? classWeights,
         Storage logits,
         Storage rowSums,
         NampCrossEntropyArgs forward
@@ -105,10 +124,11 @@ public static partial class Loss
         private readonly Saved _x = weight.Source.RequiresGrad ? input.Save() : default;
         private readonly Saved _w = input.Source.RequiresGrad ? weight.Save() : default;
         private readonly Saved _labels = new(labels);
+        private readonly Saved _classWeights = Saved.OrNone(classWeights);
         private readonly Saved _logits = Saved.TakeOver(logits, weight.DType);
         private readonly Saved _rowSums = Saved.TakeOver(rowSums, DType.Float32);
 
-        protected override Saved[] SavedElements => [_x, _w, _labels, _logits, _rowSums];
+        protected override Saved[] SavedElements => [_x, _w, _labels, _classWeights, _logits, _rowSums];
 
         public override void Backward()
         {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using NativeAmp.Interop;
 
 namespace NativeAmp.Training;
@@ -16,6 +17,13 @@ public static partial class Loss
     /// <param name="labels">int32 [...]: the class of each row.</param>
     /// <param name="reduction">Mean over the rows that are not ignored, or sum.</param>
     /// <param name="ignoreIndex">Rows with this label are ignored.</param>
+    /// <param name="classWeights">
+    /// float32 [classes]: the weight of each class, or null for ones. The mean is then divided by the sum of the
+    /// rows' weights, not by their number, as in PyTorch. It gets no gradient.
+    /// </param>
+    /// <param name="labelSmoothing">
+    /// From 0 to 1: the share of the target that is spread evenly over all classes, as in PyTorch.
+    /// </param>
     /// <exception cref="IndexRangeException">
     /// On the CPU: a label is neither a class nor ignored. On a GPU this call does not wait: <see cref="Tensor.Item"/>
     /// of the loss, the <see cref="StepResult"/> and the trainer throw later; the step is skipped, and the loss scale
@@ -25,7 +33,9 @@ public static partial class Loss
         Tensor logits,
         Tensor labels,
         Reduction reduction = Reduction.Mean,
-        int ignoreIndex = DefaultIgnoreIndex
+        int ignoreIndex = DefaultIgnoreIndex,
+        Tensor? classWeights = null,
+        float labelSmoothing = 0
     )
     {
         Requires.FloatingPoint(logits);
@@ -37,11 +47,20 @@ public static partial class Loss
             labels,
             "logits are [..., classes] and labels [...], one a row"
         );
-        NampCrossEntropyArgs args = Arguments(labels, logits.Shape[-1], reduction, ignoreIndex);
+        NampCrossEntropyArgs args = Arguments(
+            labels,
+            logits.Shape[-1],
+            reduction,
+            ignoreIndex,
+            classWeights,
+            labelSmoothing
+        );
         args.LogitsDtype = (int)logits.DType;
         args.Logits = logits.Pointer;
-        Tensor loss = Compute(labels, &args, Ops.Records(logits), out Storage? rowSums);
-        return rowSums is null ? loss : Ops.Record(new CrossEntropyNode(loss, logits, labels, rowSums, args));
+        Tensor loss = Compute(labels, classWeights, &args, Ops.Records(logits), out Storage? rowSums);
+        return rowSums is null
+            ? loss
+            : Ops.Record(new CrossEntropyNode(loss, logits, labels, classWeights, rowSums, args));
     }
 
     // For labels that are [rows].
@@ -49,14 +68,39 @@ public static partial class Loss
         Tensor labels,
         long classes,
         Reduction reduction,
-        int ignoreIndex
+        int ignoreIndex,
+        Tensor? classWeights,
+        float labelSmoothing,
+        [CallerMemberName] string operation = ""
     )
     {
+        if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+            throw new ArgumentOutOfRangeException(
+                nameof(labelSmoothing),
+                labelSmoothing,
+                "Label smoothing is a share of the target, from 0 to 1; 0.1 is usual."
+            );
+        if (classWeights is not null)
+        {
+            Requires.SameDevice(labels, classWeights, operation);
+            Requires.That(
+                classWeights.DType == DType.Float32
+                    && classWeights.Shape == new Shape(classes)
+                    && !classWeights.RequiresGrad,
+                classWeights,
+                null,
+                $"class weights are float32 [{classes}], a weight a class, and require no gradient",
+                operation
+            );
+        }
+
         NampCrossEntropyArgs args = NampCrossEntropyArgs.Create();
         args.Labels = (int*)labels.Pointer;
         args.Rows = labels.Count;
         args.Classes = classes;
         args.IgnoreIndex = ignoreIndex;
+        args.ClassWeights = classWeights is null ? null : (float*)classWeights.Pointer;
+        args.LabelSmoothing = labelSmoothing;
         args.Mean = reduction == Reduction.Mean ? 1 : 0;
         if (labels.Device.IsHostMemory)
             IndexFacts.CheckLabels(args.Labels, args.Rows, args.Classes, ignoreIndex);
@@ -66,7 +110,13 @@ public static partial class Loss
     }
 
     // The loss alone. With what this pass keeps of each row, the backward pass reads the logits once.
-    private static unsafe Tensor Compute(Tensor labels, NampCrossEntropyArgs* args, bool records, out Storage? rowSums)
+    private static unsafe Tensor Compute(
+        Tensor labels,
+        Tensor? classWeights,
+        NampCrossEntropyArgs* args,
+        bool records,
+        out Storage? rowSums
+    )
     {
         Device device = labels.Device;
         Tensor loss = Tensor.Result(device, DType.Float32, Shape.Scalar);
@@ -75,32 +125,8 @@ public static partial class Loss
         args->RowSums = rowSums is null ? null : (float*)rowSums.Pointer;
         Kernels.CrossEntropy(device, args);
         GC.KeepAlive(labels);
+        GC.KeepAlive(classWeights);
         return loss;
-    }
-
-    /// <summary>The mean (or sum) of the squared differences.</summary>
-    /// <param name="prediction">Any shape.</param>
-    /// <param name="target">The same shape.</param>
-    /// <param name="reduction">Mean over the elements, or sum.</param>
-    public static unsafe Tensor MeanSquaredError(Tensor prediction, Tensor target, Reduction reduction = Reduction.Mean)
-    {
-        Requires.FloatingPoint(prediction);
-        Requires.FloatingPoint(target);
-        Requires.SameDevice(prediction, target);
-        Requires.That(prediction.Shape == target.Shape, prediction, target, "both must have one shape");
-        NampMseArgs args = NampMseArgs.Create();
-        args.PredictionDtype = (int)prediction.DType;
-        args.Prediction = prediction.Pointer;
-        args.Target = target.Pointer;
-        args.TargetDtype = (int)target.DType;
-        args.Mean = reduction == Reduction.Mean ? 1 : 0;
-        args.Count = prediction.Count;
-        Tensor loss = Tensor.Result(prediction.Device, DType.Float32, Shape.Scalar);
-        args.Loss = (float*)loss.Pointer;
-        Kernels.MeanSquaredError(prediction.Device, &args);
-        return Ops.Records(prediction, target)
-            ? Ops.Record(new MeanSquaredErrorNode(loss, prediction, target, args))
-            : loss;
     }
 
     private sealed unsafe class CrossEntropyNode : Node
@@ -112,13 +138,20 @@ public static partial class Loss
             Tensor loss,
             Tensor logits,
             Tensor labels,
+            Tensor? classWeights,
             Storage rowSums,
             NampCrossEntropyArgs forward
         )
             : base("cross_entropy", loss, logits)
         {
             _logits = logits;
-            SavedElements = [new Saved(logits), new Saved(labels), Saved.TakeOver(rowSums, DType.Float32)];
+            SavedElements =
+            [
+                new Saved(logits),
+                new Saved(labels),
+                Saved.OrNone(classWeights),
+                Saved.TakeOver(rowSums, DType.Float32),
+            ];
             _forward = forward;
         }
 
@@ -134,49 +167,6 @@ public static partial class Loss
             args.GradientDtype = (int)gradient.DType;
             args.Upstream = (float*)OutputGradient.Pointer;
             Kernels.CrossEntropy(Device, &args);
-            gradient.Finish();
-        }
-    }
-
-    private sealed unsafe class MeanSquaredErrorNode : Node
-    {
-        private readonly Tensor _prediction;
-        private readonly Tensor _target;
-        private readonly NampMseArgs _forward;
-
-        public MeanSquaredErrorNode(Tensor loss, Tensor prediction, Tensor target, NampMseArgs forward)
-            : base("mse", loss, prediction, target)
-        {
-            _prediction = prediction;
-            _target = target;
-            SavedElements = [new Saved(prediction), new Saved(target)];
-            _forward = forward;
-        }
-
-        protected override Saved[] SavedElements { get; }
-
-        public override void Backward()
-        {
-            NampMseArgs args = _forward;
-            Write(_prediction, args);
-            // The loss is symmetric: for the target's gradient, target and prediction change places.
-            args.Prediction = _forward.Target;
-            args.PredictionDtype = _forward.TargetDtype;
-            args.Target = _forward.Prediction;
-            args.TargetDtype = _forward.PredictionDtype;
-            Write(_target, args);
-        }
-
-        private void Write(Tensor input, NampMseArgs args)
-        {
-            if (!Wants(input))
-                return;
-            var gradient = new GradientOverwrite(this, input, input.DType);
-            args.Loss = null;
-            args.Gradient = gradient.Pointer;
-            args.GradientDtype = (int)gradient.DType;
-            args.Upstream = (float*)OutputGradient.Pointer;
-            Kernels.MeanSquaredError(Device, &args);
             gradient.Finish();
         }
     }

@@ -15,6 +15,9 @@ public partial class Tensor
     /// <summary>The tensor times a number.</summary>
     public static Tensor operator *(Tensor left, float right) => Ops.Multiply(left, right);
 
+    /// <summary>The quotient, element by element; see <see cref="Ops.Divide"/>.</summary>
+    public static Tensor operator /(Tensor left, Tensor right) => Ops.Divide(left, right);
+
     /// <summary>The tensor divided by a number.</summary>
     public static Tensor operator /(Tensor left, float right) => Ops.Multiply(left, 1 / right);
 
@@ -29,6 +32,9 @@ public partial class Tensor
 
     /// <summary>The tensor times a number.</summary>
     public static Tensor Multiply(Tensor left, float right) => left * right;
+
+    /// <summary>The quotient, element by element; see <see cref="Ops.Divide"/>.</summary>
+    public static Tensor Divide(Tensor left, Tensor right) => left / right;
 
     /// <summary>The tensor divided by a number.</summary>
     public static Tensor Divide(Tensor left, float right) => left / right;

@@ -20,6 +20,8 @@ internal static class NativeConstants
     public const int Int8GemmMaxK = 131071;
     /// <summary>NAMP_INT8_SHIFTED_MAX_K</summary>
     public const int Int8ShiftedMaxK = 65793;
+    /// <summary>NAMP_MAP_MAX_RANK</summary>
+    public const int MapMaxRank = 6;
     /// <summary>NAMP_MAX_STATE_COLUMNS</summary>
     public const int MaxStateColumns = 3;
     /// <summary>NAMP_PERMUTE_MAX_RANK</summary>
@@ -246,6 +248,19 @@ internal enum NampLibrary
     Onednn = 4,
 }
 
+/// <summary>Element-wise losses of a prediction x and a target t, d = x - t.</summary>
+internal enum NampLossKind
+{
+    /// <summary>d^2</summary>
+    Mse = 1,
+    /// <summary>d^2 / (2 beta) where |d| &lt; beta, else |d| - beta / 2, as PyTorch's smooth_l1_loss (Girshick 2015,
+    /// "Fast R-CNN", equation 3, with beta 1). Times beta it is Huber's loss. |d| with beta 0</summary>
+    SmoothL1 = 2,
+    /// <summary>-(w t log s(x) + (1 - t) log s(-x)), s(x) = 1 / (1 + e^-x), as PyTorch's
+    /// binary_cross_entropy_with_logits, w being its pos_weight: x are logits, t probabilities</summary>
+    BinaryCrossEntropy = 3,
+}
+
 /// <summary>How a step updates a parameter from its gradient; the formulas are at namp_optimizer_step.</summary>
 internal enum NampRule
 {
@@ -257,6 +272,51 @@ internal enum NampRule
     Lion = 3,
     /// <summary>RMSprop; state: square_avg, momentum_buffer (with momentum)</summary>
     Rmsprop = 4,
+}
+
+/// <summary>Functions of namp_map, with two numbers p and q. A gradient's a is the gradient of the result.</summary>
+internal enum NampFunction
+{
+    /// <summary>p a</summary>
+    Scale = 1,
+    /// <summary>p a + q b</summary>
+    Add = 2,
+    /// <summary>a b; the gradient of EXP, b being its result</summary>
+    Multiply = 3,
+    /// <summary>p a / b; with p = 1 the gradient of LOG, b being its argument</summary>
+    Divide = 4,
+    /// <summary>1 where a = b, else 0</summary>
+    Equal = 5,
+    /// <summary>e^a</summary>
+    Exp = 6,
+    /// <summary>natural logarithm</summary>
+    Log = 7,
+    /// <summary>NAMP_FUNCTION_SQRT</summary>
+    Sqrt = 8,
+    /// <summary>NAMP_FUNCTION_ABS</summary>
+    Abs = 9,
+    /// <summary>min(max(a, p), q), neither of them NaN; a NaN stays a NaN</summary>
+    Clamp = 10,
+    /// <summary>a^p, p finite, with C's special values. For p of 2, 3, -1, -2, 1/2 and -1/2 by products, quotients and
+    /// square roots, as in PyTorch; otherwise within two units in the last place</summary>
+    Pow = 11,
+    /// <summary>a / (2 b), b being the root</summary>
+    SqrtGradient = 12,
+    /// <summary>a times the sign of b, which is 0 of 0</summary>
+    AbsGradient = 13,
+    /// <summary>a where p &lt;= b &lt;= q, else 0</summary>
+    ClampGradient = 14,
+    /// <summary>a p b^(p - 1); 0 where p is 0</summary>
+    PowGradient = 15,
+}
+
+/// <summary>Operations of namp_reduce.</summary>
+internal enum NampReduction
+{
+    /// <summary>alpha times the sum in float32 [+ out, with accumulate]</summary>
+    Sum = 1,
+    /// <summary>the largest; a NaN counts as the largest, and 0 is above -0</summary>
+    Max = 2,
 }
 
 /// <summary>A label or index out of range that a kernel met. It lies on the device, so that nothing waits for
@@ -530,7 +590,11 @@ internal unsafe struct NampCastOptions
 
 /// <summary>Softmax cross-entropy over rows of logits, in float32 for every dtype. Forward and backward in
 /// one pass over the logits: the gradient is (softmax - onehot) * weight, rounded once, where weight
-/// = upstream * scale / number of counted rows (mean) or upstream * scale (sum).</summary>
+/// = upstream * scale / number of counted rows (mean) or upstream * scale (sum).
+/// With class weights w and label smoothing e over c classes, as PyTorch's cross_entropy (Szegedy et al.
+/// 2016, "Rethinking the Inception Architecture for Computer Vision", section 7), a row's loss is
+/// -(1 - e) w[label] log p[label] - e / c * sum over k of w[k] log p[k]
+/// and the mean divides the sum by the sum of w[label] over counted rows.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampCrossEntropyArgs
 {
@@ -549,12 +613,13 @@ internal unsafe struct NampCrossEntropyArgs
     /// <summary>1: mean over counted rows; 0: sum</summary>
     public int Mean;
     /// <summary>device float that receives the unscaled loss; may be null. NaN if mean and every
-    /// row is ignored</summary>
+    /// row is ignored, or their weights add up to 0</summary>
     public float* Loss;
     /// <summary>as the logits, whose memory it may be if it has their dtype; or null to compute only the loss</summary>
     public void* Gradient;
     public int GradientDtype;
-    public int Reserved;
+    /// <summary>0 to 1</summary>
+    public float LabelSmoothing;
     /// <summary>device pointer to the loss scale, or null for 1</summary>
     public float* Scale;
     /// <summary>device pointer to the gradient of the loss, or null for 1</summary>
@@ -570,13 +635,15 @@ internal unsafe struct NampCrossEntropyArgs
     /// classes. What a row of the gradient has behind its classes becomes 0, so that a product may go over
     /// whole rows: rows of 50,264 elements for 50,257 classes begin at multiples of 16 bytes.</summary>
     public long RowStride;
+    /// <summary>[classes] on the device, or null for ones</summary>
+    public float* ClassWeights;
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampCrossEntropyArgs Create() => new() { StructSize = (uint)sizeof(NampCrossEntropyArgs) };
 }
 
 /// <summary>Mean squared error in float32: loss = mean or sum of (prediction - target)^2; gradient = 2
-/// (prediction - target) * weight.</summary>
+/// (prediction - target) * weight. namp_element_loss has it too, with more losses.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NampMseArgs
 {
@@ -603,6 +670,47 @@ internal unsafe struct NampMseArgs
 
     /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
     public static NampMseArgs Create() => new() { StructSize = (uint)sizeof(NampMseArgs) };
+}
+
+/// <summary>An element-wise loss in float32, and its gradient in the same pass: the mean or sum of the elements'
+/// losses; the gradient is an element's slope * weight, where weight is that of namp_cross_entropy_args
+/// with count rows. Any dtypes.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampElementLossArgs
+{
+    public uint StructSize;
+    /// <summary>namp_loss_kind</summary>
+    public int Kind;
+    public int PredictionDtype;
+    public int TargetDtype;
+    /// <summary>[count]</summary>
+    public void* Prediction;
+    /// <summary>[count]</summary>
+    public void* Target;
+    public long Count;
+    /// <summary>1: mean; 0: sum</summary>
+    public int Mean;
+    public int GradientDtype;
+    /// <summary>device float that receives the unscaled loss; may be null. NaN for the mean of
+    /// no elements</summary>
+    public float* Loss;
+    /// <summary>[count], or null; may be the prediction or the target if the dtypes agree</summary>
+    public void* Gradient;
+    /// <summary>1: the gradient is that of the target; 0: of the prediction</summary>
+    public int ForTarget;
+    /// <summary>of SMOOTH_L1: finite, 0 or more</summary>
+    public float Beta;
+    /// <summary>of BINARY_CROSS_ENTROPY: w of element i is [i % weight_period], on
+    /// the device; or null for ones</summary>
+    public float* PositiveWeight;
+    /// <summary>divides count</summary>
+    public long WeightPeriod;
+    /// <summary>as in namp_cross_entropy_args</summary>
+    public float* Scale;
+    public float* Upstream;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampElementLossArgs Create() => new() { StructSize = (uint)sizeof(NampElementLossArgs) };
 }
 
 /// <summary>The table's columns by meaning. They differ; one that is not used is -1.</summary>
@@ -1163,6 +1271,64 @@ internal unsafe struct NampMultiplyArgs
     public static NampMultiplyArgs Create() => new() { StructSize = (uint)sizeof(NampMultiplyArgs) };
 }
 
+/// <summary>out = f(a, b), element by element, in float32, rounded once. Element (i, j, …) of a tensor lies at
+/// i * strides[0] + j * strides[1] + …, so that a stride of 0 repeats an operand (NumPy's broadcasting), and
+/// parts of a tensor can be read and written. Any dtypes. out may be a or b if dtype and strides agree.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampMapArgs
+{
+    public uint StructSize;
+    /// <summary>namp_function</summary>
+    public int Function;
+    public int OutDtype;
+    public int ADtype;
+    public int BDtype;
+    /// <summary>0 to NAMP_MAP_MAX_RANK</summary>
+    public int Rank;
+    public float P;
+    public float Q;
+    /// <summary>[rank], as all of these</summary>
+    public fixed long Shape[6];
+    /// <summary>in order, without overlap: each of a size above 1 is the next one's times its size or more, and the
+    /// last 1 or more</summary>
+    public fixed long OutStrides[6];
+    /// <summary>0 or more</summary>
+    public fixed long AStrides[6];
+    public fixed long BStrides[6];
+    public void* Out;
+    public void* A;
+    /// <summary>not read by functions of a alone</summary>
+    public void* B;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampMapArgs Create() => new() { StructSize = (uint)sizeof(NampMapArgs) };
+}
+
+/// <summary>Reduces the middle dimension: out[o, i] from in[o, k, i] for all k. Any dtypes.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NampReduceArgs
+{
+    public uint StructSize;
+    /// <summary>namp_reduction</summary>
+    public int Reduction;
+    public int OutDtype;
+    public int InDtype;
+    public float Alpha;
+    /// <summary>of SUM; 0 of MAX</summary>
+    public int Accumulate;
+    public long Outer;
+    /// <summary>MAX: 1 or more where there are elements to write</summary>
+    public long Count;
+    public long Inner;
+    /// <summary>[outer, inner]</summary>
+    public void* Out;
+    /// <summary>[outer, count, inner]</summary>
+    public void* In;
+
+    /// <summary>Zeros, with the struct's size filled in as the interface asks.</summary>
+    public static NampReduceArgs Create() => new() { StructSize = (uint)sizeof(NampReduceArgs) };
+}
+
 /// <summary>out[c] = alpha * sum over o and i of in[o, c, i] [+ out[c], with accumulate], float32 sums: bias
 /// gradients, means.</summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -1465,6 +1631,7 @@ internal static unsafe partial class NativeMethods
         ("namp_cast_options", sizeof(NampCastOptions)),
         ("namp_cross_entropy_args", sizeof(NampCrossEntropyArgs)),
         ("namp_mse_args", sizeof(NampMseArgs)),
+        ("namp_element_loss_args", sizeof(NampElementLossArgs)),
         ("namp_optimizer_columns", sizeof(NampOptimizerColumns)),
         ("namp_optimizer_group", sizeof(NampOptimizerGroup)),
         ("namp_optimizer_rows", sizeof(NampOptimizerRows)),
@@ -1481,6 +1648,8 @@ internal static unsafe partial class NativeMethods
         ("namp_embedding_args", sizeof(NampEmbeddingArgs)),
         ("namp_add_args", sizeof(NampAddArgs)),
         ("namp_multiply_args", sizeof(NampMultiplyArgs)),
+        ("namp_map_args", sizeof(NampMapArgs)),
+        ("namp_reduce_args", sizeof(NampReduceArgs)),
         ("namp_sum_args", sizeof(NampSumArgs)),
         ("namp_row_codes_args", sizeof(NampRowCodesArgs)),
         ("namp_tensor_codes_args", sizeof(NampTensorCodesArgs)),
@@ -1803,6 +1972,18 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_mse")]
     internal static partial int Mse(NampDevice* device, NampMseArgs* args, void* stream);
 
+    /// <summary>See namp_element_loss_args.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_element_loss")]
+    internal static partial int ElementLoss(NampDevice* device, NampElementLossArgs* args, void* stream);
+
+    /// <summary>A moving average over all tensors of a table, in float32: average = fma(value - average, weight, average),
+    /// and the value itself where weight is 1. With weight 1 - decay it is exponential (Polyak and Juditsky 1992;
+    /// torch.optim.swa_utils' get_ema_multi_avg_fn), with weight 1 / n the mean of n values (stochastic weight
+    /// averaging). Averages are float32, values float32, float16 or bfloat16; tensors with a null average are left
+    /// out. weight is from 0 to 1.</summary>
+    [LibraryImport(Library, EntryPoint = "namp_average_table")]
+    internal static partial int AverageTable(NampTable* table, int averageColumn, int valueColumn, float weight, void* stream);
+
     /// <summary>destination = source * *factor in float32, rounded once: the plain scale of a gradient. factor is
     /// a device pointer.</summary>
     [LibraryImport(Library, EntryPoint = "namp_scale")]
@@ -1969,6 +2150,14 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "namp_multiply")]
     internal static partial int Multiply(NampDevice* device, NampMultiplyArgs* args, void* stream);
 
+    /// <summary>namp_map</summary>
+    [LibraryImport(Library, EntryPoint = "namp_map")]
+    internal static partial int Map(NampDevice* device, NampMapArgs* args, void* stream);
+
+    /// <summary>namp_reduce</summary>
+    [LibraryImport(Library, EntryPoint = "namp_reduce")]
+    internal static partial int Reduce(NampDevice* device, NampReduceArgs* args, void* stream);
+
     /// <summary>namp_sum</summary>
     [LibraryImport(Library, EntryPoint = "namp_sum")]
     internal static partial int Sum(NampDevice* device, NampSumArgs* args, void* stream);
@@ -2043,6 +2232,12 @@ internal static unsafe partial class NativeOps
     public static void Mse(Device device, in NampMseArgs args, DeviceStream? stream = null)
     {
         fixed (NampMseArgs* pointer = &args) Ensure.Success(NativeMethods.Mse(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.ElementLoss"/>
+    public static void ElementLoss(Device device, in NampElementLossArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampElementLossArgs* pointer = &args) Ensure.Success(NativeMethods.ElementLoss(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Gemm"/>
@@ -2175,6 +2370,18 @@ internal static unsafe partial class NativeOps
     public static void Multiply(Device device, in NampMultiplyArgs args, DeviceStream? stream = null)
     {
         fixed (NampMultiplyArgs* pointer = &args) Ensure.Success(NativeMethods.Multiply(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Map"/>
+    public static void Map(Device device, in NampMapArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampMapArgs* pointer = &args) Ensure.Success(NativeMethods.Map(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
+    }
+
+    /// <inheritdoc cref="NativeMethods.Reduce"/>
+    public static void Reduce(Device device, in NampReduceArgs args, DeviceStream? stream = null)
+    {
+        fixed (NampReduceArgs* pointer = &args) Ensure.Success(NativeMethods.Reduce(device.Native, pointer, DeviceStream.NativeOf(device, stream)));
     }
 
     /// <inheritdoc cref="NativeMethods.Sum"/>

@@ -12,7 +12,7 @@ namespace NativeAmp;
 /// the device's current one. The host does not wait. A failed call throws a <see cref="NativeAmpException"/> and
 /// changes nothing. Results have the same bits for any number of threads and every SIMD instruction set.
 /// </remarks>
-public static unsafe class AmpKernels
+public static unsafe partial class AmpKernels
 {
     /// <summary>
     /// Converts elements between float32, float16, bfloat16 and the 8-bit formats, from any to any. A cell's scale is

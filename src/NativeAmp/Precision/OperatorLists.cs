@@ -24,8 +24,20 @@ public static class OperatorLists
             ["mean"] = OperatorPrecision.Float32,
             ["cross_entropy"] = OperatorPrecision.Float32,
             ["mse_loss"] = OperatorPrecision.Float32,
+            ["l1_loss"] = OperatorPrecision.Float32,
+            ["smooth_l1_loss"] = OperatorPrecision.Float32,
+            ["binary_cross_entropy_with_logits"] = OperatorPrecision.Float32,
+            ["exp"] = OperatorPrecision.Float32,
+            ["log"] = OperatorPrecision.Float32,
+            ["pow"] = OperatorPrecision.Float32,
             ["add"] = OperatorPrecision.WidestInput,
             ["multiply"] = OperatorPrecision.WidestInput,
+            ["divide"] = OperatorPrecision.WidestInput,
+            ["sqrt"] = OperatorPrecision.WidestInput,
+            ["abs"] = OperatorPrecision.WidestInput,
+            ["clamp"] = OperatorPrecision.WidestInput,
+            ["max"] = OperatorPrecision.WidestInput,
+            ["concat"] = OperatorPrecision.WidestInput,
             ["batch_norm"] = OperatorPrecision.WidestInput,
             ["embedding"] = OperatorPrecision.WidestInput,
             ["relu"] = OperatorPrecision.WidestInput,
@@ -39,7 +51,14 @@ public static class OperatorLists
         }.ToFrozenDictionary();
 
     /// <summary>Losses: float32 under every policy.</summary>
-    internal static FrozenSet<string> Losses { get; } = FrozenSet.ToFrozenSet(["cross_entropy", "mse_loss"]);
+    internal static FrozenSet<string> Losses { get; } =
+        FrozenSet.ToFrozenSet([
+            "cross_entropy",
+            "mse_loss",
+            "l1_loss",
+            "smooth_l1_loss",
+            "binary_cross_entropy_with_logits",
+        ]);
 
     /// <summary>Normalizations: float32 under O2.</summary>
     internal static FrozenSet<string> Norms { get; } = FrozenSet.ToFrozenSet(["layer_norm", "rms_norm", "batch_norm"]);

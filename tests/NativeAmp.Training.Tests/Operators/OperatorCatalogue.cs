@@ -321,6 +321,155 @@ internal sealed class OperatorCatalogue
                 ],
                 x => Loss.MeanSquaredError(x[0], x[1])
             ),
+            Operator(
+                "Exp",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Exp(x[0])
+            ),
+            Operator(
+                "Log",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Log(x[0])
+            ),
+            Operator(
+                "Sqrt",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Sqrt(x[0])
+            ),
+            Operator(
+                "Abs",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Abs(x[0])
+            ),
+            Operator(
+                "Clamp",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Clamp(x[0], -0.5f, 1)
+            ),
+            Operator(
+                "Pow",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Pow(x[0], 3)
+            ),
+            Operator(
+                "Divide",
+                [
+                    [batch, 6],
+                    [batch, 6],
+                ],
+                x => Ops.Divide(x[0], x[1])
+            ),
+            Operator(
+                "Divide broadcast",
+                [
+                    [batch, 6],
+                    [batch, 1],
+                ],
+                x => Ops.Divide(x[0], x[1])
+            ),
+            Operator(
+                "Add broadcast both",
+                [
+                    [batch, 1, 6],
+                    [3, 1],
+                ],
+                x => Ops.Add(x[0], x[1], 2, -3)
+            ),
+            Operator(
+                "Multiply broadcast both",
+                [
+                    [batch, 1, 6],
+                    [3, 1],
+                ],
+                x => Ops.Multiply(x[0], x[1])
+            ),
+            Operator(
+                "Sum over a dimension",
+                [
+                    [batch, 6],
+                ],
+                x => Ops.Sum(x[0], 1)
+            ),
+            Operator(
+                "Mean over a dimension",
+                [
+                    [batch, 6, 2],
+                ],
+                x => Ops.Mean(x[0], -2, keepDimension: true)
+            ),
+            Operator(
+                "Max",
+                [
+                    [batch, 6, 2],
+                ],
+                x => Ops.Max(x[0], 1)
+            ),
+            Operator(
+                "Concat",
+                [
+                    [batch, 2],
+                    [batch, 3],
+                ],
+                x => Ops.Concat([x[0], x[1], x[0]], dimension: 1)
+            ),
+            Operator(
+                "Split",
+                [
+                    [batch, 5],
+                ],
+                x => Ops.Split(x[0], 2, dimension: 1)[1]
+            ),
+            Operator(
+                "Narrow",
+                [
+                    [batch, 5, 2],
+                ],
+                x => Ops.Narrow(x[0], 1, 2, 3)
+            ),
+            Operator(
+                "CrossEntropy with smoothing",
+                [
+                    [batch, 5],
+                ],
+                x => Loss.CrossEntropy(x[0], x.Integers!, labelSmoothing: 0.1f),
+                ([batch], 5)
+            ),
+            Operator(
+                "L1",
+                [
+                    [batch, 6],
+                    [batch, 6],
+                ],
+                x => Loss.L1(x[0], x[1])
+            ),
+            Operator(
+                "SmoothL1",
+                [
+                    [batch, 6],
+                    [batch, 6],
+                ],
+                x => Loss.SmoothL1(x[0], x[1], 0.5f)
+            ),
+            Operator(
+                "BinaryCrossEntropyWithLogits",
+                [
+                    [batch, 6],
+                    [batch, 6],
+                ],
+                x => Loss.BinaryCrossEntropyWithLogits(x[0], x[1])
+            ),
             Layer("Relu", [batch, 6], _ => new Relu()),
             Layer("Gelu", [batch, 6], _ => new Gelu()),
             Layer("BatchNorm2d", [batch, 3, 2, 2], _ => new BatchNorm2d(3)),
