@@ -328,7 +328,7 @@ NAMP_KERNEL(kLossThreads) cross_entropy_kernel(const CrossEntropyArgs args) {
   cross_entropy<false>(args);
 }
 
-NAMP_KERNEL(kLossThreads) cross_entropy_weighted_kernel(const CrossEntropyArgs args) {
+NAMP_KERNEL(kLossThreads, 4) cross_entropy_weighted_kernel(const CrossEntropyArgs args) {
   cross_entropy<true>(args);
 }
 
