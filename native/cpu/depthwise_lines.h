@@ -22,8 +22,8 @@ struct DepthwiseLines {
   bool is_strided = false;
 
   int64_t plane_row = 0;
-  int64_t begin[kSide][kSide] =
-      {};                    // of what the taps meet for the first output: by row, by column
+  // What the taps meet for the first output: by row, by column.
+  int64_t begin[kSide][kSide] = {};
   int64_t taps[kTaps] = {};  // which of the kernel's they are
 };
 
