@@ -95,7 +95,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"convolution_float16_64_128_kernel", 168, 168, 36864, kLoadsAndStores, false, 80},
     {"convolution_float16_64_kernel", 120, 112, 24576, kLoadsAndStores, false, 80},
     {"convolution_float16_sm75_128_kernel", 176, 168, 33792, kLoadsAndStores, false},
-    {"convolution_float16_sm75_64_128_kernel", 200, 200, 33792, kLoadsAndStores, false},
+    {"convolution_float16_sm75_64_128_kernel", 192, 192, 24576, kLoadsAndStores, false},
     {"convolution_float16_sm75_64_kernel", 136, 120, 16896, kLoadsAndStores, false},
     {"convolution_float16_sm75_weight_128_kernel", 168, 160, 33792, kLoadsAndStores, false},
     {"convolution_float16_sm75_weight_64_kernel", 128, 112, 16896, kLoadsAndStores, false},
