@@ -376,7 +376,10 @@ void map(Call& c) {
   c.spoil_choice(a.function);
   c.float_dtype(a.out_dtype);
   c.float_dtype(a.a_dtype);
-  c.float_dtype(a.b_dtype, a.function != NAMP_FUNCTION_EXP);
+  // Functions of a alone read no b.
+  const bool two = (a.function >= NAMP_FUNCTION_ADD && a.function <= NAMP_FUNCTION_EQUAL) ||
+                   a.function >= NAMP_FUNCTION_SQRT_GRADIENT;
+  if (two) c.float_dtype(a.b_dtype);
   a.p = c.random.of({1.0f, -0.5f, 2.0f});
   a.q = 3.0f;
   a.rank = static_cast<int32_t>(c.random.between(0, 3));
@@ -406,7 +409,7 @@ void map(Call& c) {
   }
   c.tensor(a.out, a.out_dtype, counts[0]);
   c.tensor(a.a, a.a_dtype, counts[1]);
-  c.tensor(a.b, a.b_dtype, counts[2]);
+  if (two) c.tensor(a.b, a.b_dtype, counts[2]);
   c.make("namp_map", [&] { return namp_map(c.device, &a, nullptr); });
 }
 

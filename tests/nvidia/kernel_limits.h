@@ -3,8 +3,8 @@
 
 namespace namp_nvidia {
 
-// Of a kernel that moves whole tensors: it has loads, or loads and stores, of 16 bytes.
-enum Wide { kNarrow, kLoads, kLoadsAndStores };
+// Of a kernel that moves whole tensors: it has loads into registers, stores, or both, of 16 bytes.
+enum Wide { kNarrow, kLoads, kStores, kLoadsAndStores };
 
 struct KernelLimits {
   const char* name;
@@ -86,14 +86,14 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"code_gemm_int8_row_kernel", 152, 152, 20736, kLoads, false},
     {"code_gemm_int8_rows_kernel", 152, 152, 16896, kLoads, false},
     {"columns_to_image_kernel", 40, 40, 0, kNarrow, false},
-    {"convolution_bfloat16_128_kernel", 128, 128, 49152, kLoadsAndStores, false, 80},
-    {"convolution_bfloat16_64_128_kernel", 168, 168, 36864, kLoadsAndStores, false, 80},
-    {"convolution_bfloat16_64_kernel", 120, 112, 24576, kLoadsAndStores, false, 80},
+    {"convolution_bfloat16_128_kernel", 128, 128, 49152, kStores, false, 80},
+    {"convolution_bfloat16_64_128_kernel", 168, 168, 36864, kStores, false, 80},
+    {"convolution_bfloat16_64_kernel", 120, 112, 24576, kStores, false, 80},
     {"convolution_bfloat16_weight_128_kernel", 128, 128, 49152, kLoadsAndStores, false, 80},
     {"convolution_bfloat16_weight_64_kernel", 112, 96, 24576, kLoadsAndStores, false, 80},
-    {"convolution_float16_128_kernel", 128, 128, 49152, kLoadsAndStores, false, 80},
-    {"convolution_float16_64_128_kernel", 168, 168, 36864, kLoadsAndStores, false, 80},
-    {"convolution_float16_64_kernel", 120, 112, 24576, kLoadsAndStores, false, 80},
+    {"convolution_float16_128_kernel", 128, 128, 49152, kStores, false, 80},
+    {"convolution_float16_64_128_kernel", 168, 168, 36864, kStores, false, 80},
+    {"convolution_float16_64_kernel", 120, 112, 24576, kStores, false, 80},
     {"convolution_float16_sm75_128_kernel", 176, 168, 33792, kLoadsAndStores, false},
     {"convolution_float16_sm75_64_128_kernel", 192, 192, 24576, kLoadsAndStores, false},
     {"convolution_float16_sm75_64_kernel", 136, 120, 16896, kLoadsAndStores, false},

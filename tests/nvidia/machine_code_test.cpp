@@ -99,8 +99,10 @@ TEST_P(MachineCode, moves_sixteen_bytes_at_a_time_on_the_optimizers_path) {
   for (const SassFacts& kernel : kernels()) {
     const KernelLimits* limits = limits_of(kernel.kernel);
     if (limits == nullptr || limits->wide == kNarrow) continue;
-    EXPECT_GT(kernel.loads[4], 0) << kernel.kernel;
-    if (limits->wide == kLoadsAndStores) {
+    if (limits->wide != kStores) {
+      EXPECT_GT(kernel.loads[4], 0) << kernel.kernel;
+    }
+    if (limits->wide != kLoads) {
       EXPECT_GT(kernel.stores[4], 0) << kernel.kernel;
     }
   }
