@@ -162,6 +162,8 @@ internal unsafe struct NampemuProduct
     /// <summary>1: with a bias; with the sums of B's columns</summary>
     public ulong Bias;
     public ulong Sums;
+    /// <summary>1: with a GELU's arguments, a matrix as large as C</summary>
+    public ulong Kept;
 }
 
 /// <summary>The emulated GPU's own functions, beside those of the driver.</summary>

@@ -1,6 +1,5 @@
-// Adam and AdamW as PyTorch's (torch/optim/adam.py, _single_tensor_adam; Kingma and Ba 2015, Loshchilov and
-// Hutter 2019), AMSGrad (Reddi et al. 2018). The moments are by its order of operations; the step has its
-// correction of the root in the constants, as at the end of section 2 of Kingma and Ba.
+// Adam and AdamW in PyTorch's order of operations (torch/optim/adam.py, _single_tensor_adam; Kingma
+// and Ba 2015, Loshchilov and Hutter 2019), AMSGrad (Reddi et al. 2018).
 #ifndef NAMP_FORMULAS_RULES_ADAM_CONSTANTS
 #define NAMP_FORMULAS_RULES_ADAM_CONSTANTS
 
@@ -13,9 +12,9 @@ struct Adam {
     float one_minus_beta1;
     float beta2;
     float one_minus_beta2;
-    // Both times sqrt(1 - beta2^t), by which the root would be divided: one division less a parameter.
     float epsilon;
-    float step_size;  // lr / (1 - beta1^t)
+    float sqrt_correction2;  // sqrt(1 - beta2^t)
+    float step_size;         // lr / (1 - beta1^t)
   };
 
   static constexpr int kMinStates = 2;
@@ -39,10 +38,9 @@ struct Adam {
     c.one_minus_beta1 = static_cast<float>(1.0 - group.beta1);
     c.beta2 = static_cast<float>(group.beta2);
     c.one_minus_beta2 = static_cast<float>(1.0 - group.beta2);
-    const double sqrt_correction2 = ::sqrt(1.0 - power(group.beta2, step));
-    c.epsilon = static_cast<float>(group.epsilon * sqrt_correction2);
-    c.step_size = static_cast<float>(group.learning_rate * sqrt_correction2 /
-                                     (1.0 - power(group.beta1, step)));
+    c.epsilon = static_cast<float>(group.epsilon);
+    c.sqrt_correction2 = static_cast<float>(::sqrt(1.0 - power(group.beta2, step)));
+    c.step_size = static_cast<float>(group.learning_rate / (1.0 - power(group.beta1, step)));
     return c;
   }
 };
@@ -59,11 +57,11 @@ struct Adam {
 
 NAMP_FORMULAS_BEGIN
 
-// A parameter's change is their quotient.
+// A parameter's change is their quotient, once the root is corrected.
 template <class F>
 struct AdamDirection {
   F numerator;
-  F denominator;
+  F root;
 };
 
 template <int kStates, class F>
@@ -78,12 +76,12 @@ NAMP_FORMULA AdamDirection<F> direction(F* state, F g, const Adam::Constants& c)
     state[2] = select(v > state[2] || !(v == v), v, state[2]);
     v = state[2];
   }
-  return {exp_avg * c.step_size, sqrt(v) + c.epsilon};
+  return {exp_avg * c.step_size, sqrt(v)};
 }
 
 template <class F>
-NAMP_FORMULA void move(F& parameter, const AdamDirection<F>& d, const Adam::Constants&) {
-  parameter = parameter - d.numerator / d.denominator;
+NAMP_FORMULA void move(F& parameter, const AdamDirection<F>& d, const Adam::Constants& c) {
+  parameter = parameter - d.numerator / (d.root / c.sqrt_correction2 + c.epsilon);
 }
 
 NAMP_FORMULAS_END
