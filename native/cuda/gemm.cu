@@ -32,7 +32,8 @@ NAMP_DEVICE void for_result_packs(const namp_gemm_args& args, Body&& body) {
 
 }  // namespace
 
-NAMP_KERNEL(kGemmThreads) gemm_kernel(const GemmArgs gemm) {
+// Two blocks a multiprocessor: for three, NVIDIA's assembler spills registers.
+NAMP_KERNEL(kGemmThreads, 2) gemm_kernel(const GemmArgs gemm) {
   const namp_gemm_args& args = gemm.call;
   // Stored along k. One extra column avoids bank conflicts.
   __shared__ float a_tile[kSlice][kTile + 1];

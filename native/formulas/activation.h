@@ -89,17 +89,17 @@ struct GeluTanh {
   // to 1, within 1/99, and twice a step of Newton's, which squares the error.
   template <class F>
   static NAMP_FORMULA F reciprocal(F t) {
-    const F minus = -1.0f - t;
     F r = fused_polynomial(t, 98.0f / 99.0f, -80.0f / 99.0f, 32.0f / 99.0f);
-    r = multiply_add(multiply_add(minus, r, F(1.0f)), r, r);
-    return multiply_add(multiply_add(minus, r, F(1.0f)), r, r);
+    r = multiply_add(multiply_add(-t, r, 1.0f - r), r, r);
+    return multiply_add(multiply_add(-t, r, 1.0f - r), r, r);
   }
   template <class F>
   static NAMP_FORMULA F forward(F x) {
     const F a = abs(x);
     const F t = falling(a);
     const F r = reciprocal(t);
-    return select(a > kEnd, positive_part(x), x * select(x < 0.0f, t * r, r));
+    const F upper = positive_part(x);
+    return select(a > kEnd, upper, multiply_add(-a * t, r, upper));
   }
   // The derivative is p + x p (1 - p) (2u)', p being the logistic function.
   template <class F>
@@ -109,8 +109,9 @@ struct GeluTanh {
     const F r = reciprocal(t);
     const F rest = a * multiply_add(a * a, F(0.21406444f), F(1.5957691f)) * r;
     const auto below = x < 0.0f;
-    const F slope = r * select(below, multiply_add(t, -rest, t), multiply_add(t, rest, F(1.0f)));
-    return g * select(a > kEnd, select(below, F(0.0f), F(1.0f)), slope);
+    const F falls = r * t * (1.0f - rest);
+    const F slope = select(a > kEnd, F(0.0f), falls);
+    return g * select(below, slope, 1.0f - slope);
   }
 };
 
