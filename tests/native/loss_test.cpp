@@ -368,7 +368,7 @@ TEST_P(CrossEntropyTest, RowsWithoutWeight) {
 
 TEST_P(CrossEntropyTest, RefusesBadWeightsAndSmoothing) {
   Buffer logits(device_, NAMP_FLOAT32, {1, 2, 3});
-  Buffer labels(device_, NAMP_INT32, {1});
+  Buffer labels(device_, NAMP_INT32, 1);
   Buffer weights(device_, NAMP_FLOAT32, {1, 1, 1, 1});
   Buffer gradient(device_, NAMP_FLOAT32, 3);
   auto args = make_args<namp_cross_entropy_args>();
