@@ -139,6 +139,8 @@ struct PanelWeights {
   using Element = std::conditional_t<std::is_same_v<T, BFloat16Pair>, BFloat16, T>;
   static constexpr int64_t kUnit = std::is_same_v<T, BFloat16Pair> ? 2 : 1;  // channels
 
+  static_assert(HWY_TARGET != HWY_AVX3 || kTileColumns == kPairColumns);
+
   HWY_INLINE PanelWeights(const PlanePlan& plan, const PlaneWeights& given)
       : weights(given),
         kernel(plan.kernel),

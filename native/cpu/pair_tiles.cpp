@@ -166,7 +166,7 @@ constexpr PairTiles kPairAmx{&multiply_by_amx, kTileSide, false};
 
 #endif
 
-constexpr PairTiles kPairDots{&multiply_by_dots, 1, false};
+constexpr PairTiles kPairDots{&multiply_by_dots, 1, kPanelsFitPairs};
 
 }  // namespace
 

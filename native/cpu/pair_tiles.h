@@ -14,6 +14,14 @@ inline constexpr int64_t kPairColumns = 32;
 // Rows of A are multiples of this in memory, and so are the rows that C has memory for.
 inline constexpr int64_t kPairRows = 16;
 
+// Whether a convolution's panels are as wide as these tiles: those of kernels for AVX-512, which run where
+// its instructions for pairs do, but which sanitized builds lack (simd_source.h).
+#if defined(NAMP_SANITIZED)
+inline constexpr bool kPanelsFitPairs = false;
+#else
+inline constexpr bool kPanelsFitPairs = true;
+#endif
+
 struct PairTiles {
   // C[rows, columns] = [C +] A B, with columns rounded up to kPairColumns and rows to kPairRows: A,
   // B and C have memory for that many. Panels of B lie b_panel units apart. The depth is a multiple of
