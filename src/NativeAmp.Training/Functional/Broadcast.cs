@@ -36,18 +36,22 @@ internal static unsafe class Broadcast
     public static Strided View(Tensor operand, Shape shape) => View(operand, operand.Pointer, operand.DType, shape);
 
     /// <summary>The same for elements in a tensor's shape at another place.</summary>
-    public static Strided View(Tensor operand, void* data, DType dtype, Shape shape)
+    public static Strided View(Tensor operand, void* data, DType dtype, Shape shape) =>
+        new(data, dtype, Strides(operand.Shape, shape));
+
+    /// <summary>Steps along a shape's dimensions, row after row; 0 where the operand repeats or has one index.</summary>
+    public static long[] Strides(Shape operand, Shape shape)
     {
         var strides = new long[shape.Rank];
         long stride = 1;
         for (int d = shape.Rank - 1; d >= 0; d--)
         {
-            long size = Dimension(operand.Shape, shape.Rank, d);
+            long size = Dimension(operand, shape.Rank, d);
             strides[d] = size == 1 ? 0 : stride;
             stride *= size;
         }
 
-        return new Strided(data, dtype, strides);
+        return strides;
     }
 
     /// <summary>Adds a gradient of an output, times a factor, to that of an operand that was broadcast to it.</summary>
@@ -134,16 +138,6 @@ internal readonly unsafe struct Strided(void* data, DType dtype, long[] strides)
     public long[] Strides { get; } = strides;
 
     /// <summary>A whole tensor's elements, row after row.</summary>
-    public static Strided Dense(void* data, DType dtype, Shape shape)
-    {
-        var strides = new long[shape.Rank];
-        long stride = 1;
-        for (int d = shape.Rank - 1; d >= 0; d--)
-        {
-            strides[d] = stride;
-            stride *= shape[d];
-        }
-
-        return new Strided(data, dtype, strides);
-    }
+    public static Strided Dense(void* data, DType dtype, Shape shape) =>
+        new(data, dtype, Broadcast.Strides(shape, shape));
 }
