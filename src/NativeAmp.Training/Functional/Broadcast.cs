@@ -39,7 +39,7 @@ internal static unsafe class Broadcast
     public static Strided View(Tensor operand, void* data, DType dtype, Shape shape) =>
         new(data, dtype, Strides(operand.Shape, shape));
 
-    /// <summary>Steps along a shape's dimensions, row after row; 0 where the operand repeats or has one index.</summary>
+    /// <summary>Steps along a shape's dimensions, row after row; 0 where an operand repeats or has one index.</summary>
     public static long[] Strides(Shape operand, Shape shape)
     {
         var strides = new long[shape.Rank];
