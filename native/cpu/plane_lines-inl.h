@@ -196,17 +196,21 @@ HWY_INLINE int64_t fill_both_lines(const PlanePlan& plan, const T* input, const 
   float* to_even = planes + (swapped ? plan.phase_plane : 0) + even.left;
   float* to_odd = planes + (swapped ? 0 : plan.phase_plane) + odd.left;
   const T* from = input + even.first;
-  for (int64_t row = 0; row < rows.rows; ++row) {
-    for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
-      const auto low = load_some(from + 2 * i, 2 * part.count).raw;
-      const auto high = load_some(from + 2 * i + kLanes, 2 * part.count - kLanes).raw;
-      store(Lane(hn::ConcatEven(tag, high, low)), to_even + i, part);
-      store(Lane(hn::ConcatOdd(tag, high, low)), to_odd + i, part);
-    });
-    from += rows.from_row;
-    to_even += plan.plane_row;
-    to_odd += plan.plane_row;
-  }
+  // Rows inside: the masks of a part are then made once.
+  for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
+    const T* row_from = from + 2 * i;
+    float* row_even = to_even + i;
+    float* row_odd = to_odd + i;
+    for (int64_t row = 0; row < rows.rows; ++row) {
+      const auto low = load_some(row_from, 2 * part.count).raw;
+      const auto high = load_some(row_from + kLanes, 2 * part.count - kLanes).raw;
+      store(Lane(hn::ConcatEven(tag, high, low)), row_even, part);
+      store(Lane(hn::ConcatOdd(tag, high, low)), row_odd, part);
+      row_from += rows.from_row;
+      row_even += plan.plane_row;
+      row_odd += plan.plane_row;
+    }
+  });
   return count;
 }
 #endif
