@@ -18,7 +18,7 @@ internal sealed partial class ExportCommand
     {
         Description =
             "A folder of checkpoints (its newest), a checkpoint, a safetensors file of the weights of cnn, gpt or mlp, "
-            + "or a quantised file (onnx).",
+            + "or a quantised file (onnx, gguf).",
     };
     private readonly Option<string> _to = CommonOptions.OneOf(
         "--to",
@@ -32,7 +32,7 @@ internal sealed partial class ExportCommand
         Description =
             "Type of the weights. "
             + string.Join("; ", ExportFormat.All.Select(format => $"{format.Name}: {string.Join(", ", format.Types)}"))
-            + " [default: the first].",
+            + " [default: the first]. Of a quantised file for gguf: of the matrices that are no integers.",
     };
     private readonly Option<string?> _out = CommonOptions.Path(
         "--out",
@@ -83,14 +83,14 @@ internal sealed partial class ExportCommand
             throw new UsageException($"--out names {path} itself, which would be overwritten.");
         using Device device = Device.Cpu();
         using NetworkFile source = NetworkFile.Open(path, Hints(parsed), device);
-        if (source.Scheme is not null && (!format.TakesIntegers || parsed.GetValue(_dtype) is not null))
+        bool hasDtype = parsed.GetValue(_dtype) is not null;
+        if (source.Scheme is not null && (!format.TakesIntegers || (hasDtype && !format.HasTypeBesideIntegers)))
             throw new UsageException(
-                $"{path} is quantised already: --to onnx writes its integers as they are, without --dtype. For a type "
-                    + "of another format export the floating-point weights."
+                $"{path} is quantised already: --to onnx and gguf write its integers as they are, onnx without --dtype. "
+                    + "For a type of another format export the floating-point weights."
             );
         string kind = source.Kind.ToString().ToLowerInvariant();
-        if (format.TakesGptAlone && source.Kind != ModelKind.Gpt)
-            throw new UsageException($"--to {format.Name} takes gpt, and {path} is of {kind}: take --to onnx.");
+        format.Check(source, $"--to {format.Name}");
         // Before the weights may become integers, which are no parameters.
         long parameters =
             source.Model.ParameterCount()

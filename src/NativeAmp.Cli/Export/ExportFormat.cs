@@ -1,5 +1,6 @@
 using NativeAmp.Cli.Networks;
 using NativeAmp.Cli.Output;
+using NativeAmp.Cli.Train;
 using NativeAmp.Onnx;
 using NativeAmp.Training;
 using NativeAmp.Training.Export;
@@ -14,7 +15,10 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
     public abstract IEnumerable<string> Types { get; }
 
     /// <summary>Whether a quantised model is written as it is.</summary>
-    public bool TakesIntegers => Name == "onnx";
+    public bool TakesIntegers => Name != "transformers";
+
+    /// <summary>Whether --dtype says the type of the matrices of a quantised model that are no integers.</summary>
+    public bool HasTypeBesideIntegers => Name == "gguf";
 
     /// <summary>All formats.</summary>
     public static IReadOnlyList<ExportFormat> All { get; } =
@@ -54,6 +58,16 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
 
     /// <summary>Writes a model in one of the types.</summary>
     public abstract void Save(NetworkFile source, string path, string type);
+
+    /// <summary>Refuses a network that the format does not take.</summary>
+    /// <exception cref="UsageException">It is no gpt, where the format takes gpt alone.</exception>
+    public void Check(NetworkFile source, string option)
+    {
+        if (TakesGptAlone && source.Kind != ModelKind.Gpt)
+            throw new UsageException(
+                $"{option} takes gpt, and {source.Path} is of {source.Kind.ToString().ToLowerInvariant()}: take onnx."
+            );
+    }
 
     /// <summary>A type of this format, or the default.</summary>
     /// <exception cref="UsageException">The format has no such type.</exception>

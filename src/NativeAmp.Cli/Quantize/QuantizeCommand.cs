@@ -88,8 +88,9 @@ internal sealed class QuantizeCommand
     private readonly Option<string> _device = CommonOptions.Device("cpu");
     private readonly Option<string?> _out = CommonOptions.Path(
         "--out",
-        "FILE.safetensors",
-        "The quantised model [default: none; only report]."
+        "FILE.(safetensors|onnx|gguf)",
+        "The quantised model: safetensors for NativeAmp, onnx for ONNX Runtime, gguf for llama.cpp (gpt) [default: none; "
+            + "only report]."
     );
     private readonly Option<bool> _json = CommonOptions.Json();
 
@@ -166,6 +167,7 @@ internal sealed class QuantizeCommand
         using NetworkFile file = _gpt.Open(parsed.GetValue(_path)!, device, parsed);
         if (file.Scheme is not null)
             throw new UsageException($"{file.Path} is quantised already; give the float32 model.");
+        var output = QuantizedOutput.Of(parsed.GetValue(_out), file, _out.Name);
         bool json = parsed.GetValue(_json);
         IDataset? data =
             calibrates || trains ? NetworkData.OpenTraining(file, parsed.GetValue(_calibrate), _calibrate.Name) : null;
@@ -187,10 +189,8 @@ internal sealed class QuantizeCommand
         else
             report = OrUsage(() => Quantizer.Quantize(file.Model, scheme, calibrate));
 
-        string? path = parsed.GetValue(_out);
-        if (path is not null)
-            QuantizedFile.Save(file.Model, path, scheme, file.Facts);
-        Write(report, loss, path, json, terminal);
+        output?.Save(file, scheme);
+        Write(report, loss, output?.Path, json, terminal);
         return ExitCode.Success;
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Training.Export;
 
@@ -38,6 +39,47 @@ internal static class GgufBlocks
             _ => Quantize(values, type, name),
         };
 
+    /// <summary>The type whose integers those of a tensor are.</summary>
+    public static GgufType TypeOf(QuantizedTensor tensor) => tensor.Bits == 8 ? GgufType.Q8_0 : GgufType.Q4_0;
+
+    /// <summary>
+    /// Integers as they are; a row or group is whole blocks, each of which has its scale, rounded to float16.
+    /// </summary>
+    /// <exception cref="ExportException">A scale is beyond float16's range.</exception>
+    public static byte[] Encode(QuantizedTensor tensor, string name)
+    {
+        GgufType type = TypeOf(tensor);
+        byte[] bytes = new byte[Bytes(type, tensor.Rows * tensor.Columns)];
+        Span<byte> destination = bytes;
+        for (long row = 0; row < tensor.Rows; row++)
+        {
+            for (long column = 0; column < tensor.Columns; column += Length)
+            {
+                long group = tensor.Group == 0 ? 0 : column / tensor.Group;
+                float scale = tensor.Scales[(int)(row * tensor.Groups + group)];
+                Check(scale, type, row * tensor.Columns + column, name);
+                BinaryPrimitives.WriteHalfLittleEndian(destination, (Half)scale);
+                destination = destination[ScaleBytes..];
+                if (type == GgufType.Q8_0)
+                {
+                    for (int i = 0; i < Length; i++)
+                        destination[i] = (byte)tensor.Level(row, column + i);
+                    destination = destination[Length..];
+                }
+                else
+                {
+                    for (int i = 0; i < Length / 2; i++)
+                        destination[i] = Pair(Code(column + i), Code(column + i + Length / 2));
+                    destination = destination[(Length / 2)..];
+                }
+            }
+
+            int Code(long column) => tensor.Level(row, column) + NibbleCenter;
+        }
+
+        return bytes;
+    }
+
     private static byte[] Quantize(float[] values, GgufType type, string name)
     {
         if (Array.FindIndex(values, value => !float.IsFinite(value)) is >= 0 and var at)
@@ -53,15 +95,20 @@ internal static class GgufBlocks
             ReadOnlySpan<float> numbers = values.AsSpan(block * Length, Length);
             Span<byte> destination = bytes.AsSpan(block * size, size);
             float scale = type == GgufType.Q8_0 ? EightBits(numbers, destination) : FourBits(numbers, destination);
-            if (!Half.IsFinite((Half)scale))
-                throw new ExportException(
-                    name,
-                    $"'{name}' has a block of {Length} numbers from element {block * Length} whose scale, {scale}, is beyond "
-                        + $"float16's range. Export it as {GgufType.F32}."
-                );
+            Check(scale, type, (long)block * Length, name);
         }
 
         return bytes;
+    }
+
+    private static void Check(float scale, GgufType type, long element, string name)
+    {
+        if (!Half.IsFinite((Half)scale))
+            throw new ExportException(
+                name,
+                $"'{name}' has a block of {Length} numbers from element {element} whose scale in {type}, {scale}, is "
+                    + $"beyond float16's range. Export floating-point weights as {GgufType.F32}."
+            );
     }
 
     /// <summary>The scale makes the largest number ±127.</summary>
@@ -93,16 +140,16 @@ internal static class GgufBlocks
         float scale = largest / -NibbleCenter;
         float inverse = Inverse(scale);
         BinaryPrimitives.WriteHalfLittleEndian(destination, (Half)scale);
-        // The low half of a byte is of the block's first half.
         for (int i = 0; i < Length / 2; i++)
-            destination[ScaleBytes + i] = (byte)(
-                Nibble(numbers[i] * inverse) | (Nibble(numbers[i + Length / 2] * inverse) << 4)
-            );
+            destination[ScaleBytes + i] = Pair(Nibble(numbers[i] * inverse), Nibble(numbers[i + Length / 2] * inverse));
         return scale;
     }
 
     // A scale may be so small that its inverse is infinite; such a block is zeros.
     private static float Inverse(float scale) => float.IsFinite(1 / scale) ? 1 / scale : 0;
+
+    // The low half of a byte is of the block's first half.
+    private static byte Pair(int first, int second) => (byte)(first | (second << 4));
 
     private static int Nibble(float scaled) => Math.Min(NibbleMost, (int)(scaled + NibbleCenter + 0.5f));
 }

@@ -1,3 +1,5 @@
+using NativeAmp.Training.Quantization;
+
 namespace NativeAmp.Training.Export;
 
 /// <summary>
@@ -25,14 +27,16 @@ public static class GgufExport
     );
 
     /// <summary>
-    /// Writes a model. Matrices have the type, positions, norms and biases are float32. A token is a byte; the byte 0
+    /// Writes a model. Matrices have the type, positions, norms and biases are float32. The matrices of quantised layers
+    /// are their integers as they are, as Q8_0 or Q4_0, with scales rounded to float16. A token is a byte; the byte 0
     /// ends a text. A crash leaves the old file or the new one.
     /// </summary>
     /// <param name="model">A model over 256 tokens, whose activation is <see cref="Activation.GeluTanh"/>.</param>
     /// <param name="path">The file.</param>
-    /// <param name="type">The matrices' type.</param>
-    /// <exception cref="ExportException">The activation is another, tokens are not bytes, a row is not whole blocks, or
-    /// a number does not fit the type. No file was written.</exception>
+    /// <param name="type">The type of the matrices that are not quantised.</param>
+    /// <exception cref="ExportException">The activation is another, tokens are not bytes, a row is not whole blocks, a
+    /// number does not fit the type, or the layers have codes for their inputs
+    /// (<see cref="QuantizationKind.Int8Static"/>). No file was written.</exception>
     /// <exception cref="ArgumentOutOfRangeException">It is none of the types.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(Gpt model, string path, GgufType type = GgufType.F16)
@@ -42,12 +46,13 @@ public static class GgufExport
         if (!Enum.IsDefined(type))
             throw new ArgumentOutOfRangeException(nameof(type), type, "A GGUF file has F32, F16, BF16, Q8_0 or Q4_0.");
         GptOptions options = model.Options;
-        Check(options);
+        Check(model);
 
+        Gpt2Tensor[] tensors = [.. Names.Of(model)];
         GgufWriter file = new GgufWriter()
             .Add("general.architecture", "gpt2")
             .Add("general.name", "NativeAmp Gpt")
-            .Add("general.file_type", FileType(type))
+            .Add("general.file_type", FileType(Mostly(tensors) ?? type))
             .Add("general.quantization_version", 2)
             .Add("gpt2.context_length", options.Context)
             .Add("gpt2.embedding_length", options.Width)
@@ -64,23 +69,34 @@ public static class GgufExport
             .Add("tokenizer.ggml.eos_token_id", 0)
             .Add("tokenizer.ggml.add_bos_token", false)
             .Add("tokenizer.ggml.add_eos_token", false);
-        foreach ((string name, Gpt2Part part, Parameter values) in Names.Of(model))
+        foreach (Gpt2Tensor tensor in tensors)
         {
-            GgufType own = TypeOf(part, type);
-            if (own is GgufType.Q8_0 or GgufType.Q4_0 && values.Shape[-1] % GgufBlocks.Length != 0)
+            (string name, Gpt2Part part, Parameter? values, QuantizedTensor? integers) = tensor;
+            GgufType own = integers is null ? TypeOf(part, type) : GgufBlocks.TypeOf(integers);
+            long row = tensor.Shape[-1];
+            if (own is GgufType.Q8_0 or GgufType.Q4_0 && row % GgufBlocks.Length != 0)
                 throw new ExportException(
                     name,
-                    $"'{name}' has rows of {values.Shape[-1]} numbers, and {own} has blocks of {GgufBlocks.Length}. Take "
+                    $"'{name}' has rows of {row} numbers, and {own} has blocks of {GgufBlocks.Length}. Take "
                         + $"{GgufType.F16}, or train with a width that is a multiple of {GgufBlocks.Length}."
                 );
-            file.Add(name, values.Shape, own, values.ReadMaster);
+            file.Add(
+                name,
+                tensor.Shape,
+                own,
+                () =>
+                    integers is null
+                        ? GgufBlocks.Encode(values!.ReadMaster(), own, name)
+                        : GgufBlocks.Encode(integers, name)
+            );
         }
 
         file.Save(path);
     }
 
-    private static void Check(GptOptions options)
+    private static void Check(Gpt model)
     {
+        GptOptions options = model.Options;
         if (options.Activation != Activation.GeluTanh)
             throw new ExportException(
                 "",
@@ -94,7 +110,19 @@ public static class GgufExport
                 $"The model has {options.Vocabulary} tokens, and the file's vocabulary is the {Vocabulary} bytes. Train "
                     + "it on bytes, or export ONNX, which needs no vocabulary."
             );
+        if (IQuantizable.Of(model).FirstOrDefault(each => each.Layer.InputCodes is not null).Name is { } layer)
+            throw new ExportException(
+                layer,
+                $"Layer '{layer}' has codes for its inputs ({QuantizationKind.Int8Static}), and llama.cpp finds those of "
+                    + $"its own as inputs come. Quantise by {QuantizationKind.Int8}, or export ONNX."
+            );
     }
+
+    /// <summary>The type of the first integers, as programs call the file after most of its matrices.</summary>
+    private static GgufType? Mostly(Gpt2Tensor[] tensors) =>
+        tensors.FirstOrDefault(tensor => tensor.Integers is not null).Integers is { } integers
+            ? GgufBlocks.TypeOf(integers)
+            : null;
 
     private static GgufType TypeOf(Gpt2Part part, GgufType type) =>
         part switch

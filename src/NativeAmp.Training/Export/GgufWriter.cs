@@ -23,7 +23,7 @@ internal sealed class GgufWriter
     private const uint ArrayType = 9;
 
     private readonly ArrayBufferWriter<byte> _pairs = new();
-    private readonly List<(string Name, Shape Shape, GgufType Type, Func<float[]> Values)> _tensors = [];
+    private readonly List<(string Name, Shape Shape, GgufType Type, Func<byte[]> Data)> _tensors = [];
     private ulong _pairCount;
 
     /// <summary>Adds an unsigned integer.</summary>
@@ -76,9 +76,9 @@ internal sealed class GgufWriter
         return this;
     }
 
-    /// <summary>Adds a tensor, whose values are asked for when they are written.</summary>
-    public void Add(string name, Shape shape, GgufType type, Func<float[]> values) =>
-        _tensors.Add((name, shape, type, values));
+    /// <summary>Adds a tensor, whose bytes in the type are asked for when they are written.</summary>
+    public void Add(string name, Shape shape, GgufType type, Func<byte[]> data) =>
+        _tensors.Add((name, shape, type, data));
 
     /// <summary>Writes the file. A crash leaves the old file or the new one.</summary>
     public void Save(string path) => AtomicFile.Write(path, Write);
@@ -106,11 +106,11 @@ internal sealed class GgufWriter
 
         stream.Write(header.WrittenSpan);
         Pad(stream, header.WrittenCount);
-        foreach ((string name, _, GgufType type, Func<float[]> values) in _tensors)
+        foreach ((_, _, _, Func<byte[]> data) in _tensors)
         {
-            byte[] data = GgufBlocks.Encode(values(), type, name);
-            stream.Write(data);
-            Pad(stream, data.Length);
+            byte[] bytes = data();
+            stream.Write(bytes);
+            Pad(stream, bytes.Length);
         }
     }
 

@@ -19,6 +19,13 @@ internal enum Gpt2Part
     Vector,
 }
 
+/// <summary>A tensor of a <see cref="Gpt"/> by its name in a format: floating-point values, or integers.</summary>
+internal readonly record struct Gpt2Tensor(string Name, Gpt2Part Part, Parameter? Values, QuantizedTensor? Integers)
+{
+    /// <summary>Sizes, outermost first.</summary>
+    public Shape Shape => Integers?.Shape ?? Values!.Shape;
+}
+
 /// <summary>
 /// The names that a format of GPT-2 has for the parts of a <see cref="Gpt"/>. Those of a block come after the block's
 /// own; "{0}" is its number.
@@ -36,21 +43,22 @@ internal sealed record Gpt2Names(
     string Norm
 )
 {
-    /// <summary>Every tensor of a model by its name in the format.</summary>
-    /// <exception cref="ExportException">The model is quantised.</exception>
-    public IReadOnlyList<(string Name, Gpt2Part Part, Parameter Values)> Of(Gpt model) =>
+    /// <summary>Every tensor of a model that is not quantised.</summary>
+    /// <exception cref="ExportException">A layer is quantised.</exception>
+    public IReadOnlyList<(string Name, Gpt2Part Part, Parameter Values)> OfFloats(Gpt model) =>
         IQuantizable.Of(model).FirstOrDefault(each => each.Layer.Quantized is not null).Name is { } name
             ? throw new ExportException(
                 name,
-                $"Layer '{name}' is quantised, and the file takes floating-point weights, which it rounds itself. Export "
-                    + "the model from before, or write ONNX, which takes integers."
+                $"Layer '{name}' is quantised, and the file takes floating-point weights. Export the model from before, "
+                    + "or write ONNX or GGUF, which take integers."
             )
-            : [.. Parts(model)];
+            : [.. Of(model).Select(each => (each.Name, each.Part, each.Values!))];
 
-    private IEnumerable<(string Name, Gpt2Part Part, Parameter Values)> Parts(Gpt model)
+    /// <summary>Every tensor of a model by its name in the format.</summary>
+    public IEnumerable<Gpt2Tensor> Of(Gpt model)
     {
-        yield return (Tokens + ".weight", Gpt2Part.Tokens, model.Tokens.Weight);
-        yield return (Positions + ".weight", Gpt2Part.Positions, model.Positions);
+        yield return new Gpt2Tensor(Tokens + ".weight", Gpt2Part.Tokens, model.Tokens.Weight, null);
+        yield return new Gpt2Tensor(Positions + ".weight", Gpt2Part.Positions, model.Positions, null);
         for (int i = 0; i < model.Blocks.Count; i++)
         {
             TransformerBlock block = model.Blocks[i];
@@ -70,9 +78,14 @@ internal sealed record Gpt2Names(
             yield return part;
     }
 
-    private static (string, Gpt2Part, Parameter)[] OfNorm(string name, LayerNorm norm) =>
-        [(name + ".weight", Gpt2Part.Vector, norm.Weight), (name + ".bias", Gpt2Part.Vector, norm.Bias)];
+    private static Gpt2Tensor[] OfNorm(string name, LayerNorm norm) =>
+        [Vector(name + ".weight", norm.Weight), Vector(name + ".bias", norm.Bias)];
 
-    private static (string, Gpt2Part, Parameter)[] OfLinear(string name, Linear linear) =>
-        [(name + ".weight", Gpt2Part.Matrix, linear.Weight), (name + ".bias", Gpt2Part.Vector, linear.Bias!)];
+    private static Gpt2Tensor[] OfLinear(string name, Linear linear) =>
+        [
+            new(name + ".weight", Gpt2Part.Matrix, ((IQuantizable)linear).FloatWeight, linear.Quantized),
+            Vector(name + ".bias", linear.Bias!),
+        ];
+
+    private static Gpt2Tensor Vector(string name, Parameter values) => new(name, Gpt2Part.Vector, values, null);
 }

@@ -35,7 +35,8 @@ public static class TransformersGpt2
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder.</param>
     /// <param name="dtype">Float32, Float16 or BFloat16, to which values are rounded.</param>
-    /// <exception cref="ExportException">A finite number is beyond float16's range. Nothing was changed.</exception>
+    /// <exception cref="ExportException">A finite number is beyond float16's range, or a layer is quantised. Nothing was
+    /// changed.</exception>
     /// <exception cref="ArgumentException">It is another dtype.</exception>
     /// <exception cref="IOException">A file cannot be written.</exception>
     public static void Save(Gpt model, string folder, DType dtype = DType.Float32)
@@ -43,7 +44,7 @@ public static class TransformersGpt2
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(folder);
         SafetensorsDType type = ModuleFile.TypeOf(dtype);
-        IReadOnlyList<(string Name, Gpt2Part Part, Parameter Values)> parts = Names.Of(model);
+        IReadOnlyList<(string Name, Gpt2Part Part, Parameter Values)> parts = Names.OfFloats(model);
         Directory.CreateDirectory(folder);
         AtomicFile.Write(
             Path.Combine(folder, TensorFile),
@@ -84,12 +85,12 @@ public static class TransformersGpt2
         var model = new Gpt(options);
         (Gpt2Part Part, Parameter Values, SafetensorsEntry? Entry)[] pairs =
         [
-            .. Names.Of(model).Select(each => (each.Part, each.Values, Find(reader, each.Name))),
+            .. Names.OfFloats(model).Select(each => (each.Part, each.Values, Find(reader, each.Name))),
         ];
         List<string> problems = [];
         foreach (
             ((string name, Gpt2Part part, Parameter values), SafetensorsEntry? entry) in Names
-                .Of(model)
+                .OfFloats(model)
                 .Zip(pairs.Select(pair => pair.Entry))
         )
         {

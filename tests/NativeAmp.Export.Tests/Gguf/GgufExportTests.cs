@@ -1,5 +1,6 @@
 using NativeAmp.Training;
 using NativeAmp.Training.Export;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Export.Tests.Gguf;
 
@@ -107,6 +108,74 @@ public class GgufExportTests
         Assert.That(read.Where((_, i) => i is not (40 or 70)), Is.All.Zero);
     }
 
+    /// <summary>The file's numbers are levels times the scale in float16, to the bit.</summary>
+    [TestCase(QuantizationKind.Int8, 64, 8u, 7u)]
+    [TestCase(QuantizationKind.Int8Dynamic, 64, 8u, 7u)]
+    [TestCase(QuantizationKind.Int4, 32, 2u, 2u)]
+    [TestCase(QuantizationKind.Int4, 64, 2u, 2u)]
+    [TestCase(QuantizationKind.Int4Dynamic, 32, 2u, 2u)]
+    public void A_quantised_layer_is_written_as_its_integers(QuantizationKind kind, int group, uint matrix, uint file)
+    {
+        using Gpt model = TrainedGpt.Create();
+        var scheme = new QuantizationScheme
+        {
+            Kind = kind,
+            Group = group,
+            Method = QuantizationMethod.Hqq,
+            Keep = ["block1.expand"],
+        };
+        IReadOnlyList<QuantizedLayer> layers = Quantizer.Quantize(model, scheme).Layers;
+
+        GgufReader read = Export(model, GgufType.BF16);
+
+        Assert.That(read.Values["general.file_type"], Is.EqualTo(file));
+        Assert.That(read.Tensors["token_embd.weight"].Type, Is.EqualTo(30u));
+        Assert.That(read.Tensors["blk.1.ffn_up.weight"].Type, Is.EqualTo(30u), "a layer that was kept");
+        Assert.That(layers, Has.Count.EqualTo(7));
+        foreach (QuantizedLayer layer in layers)
+        {
+            GgufReader.Tensor tensor = read.Tensors[NameOf(layer.Name + ".weight")];
+            QuantizedTensor weight = layer.Weight;
+            Assert.That(tensor.Type, Is.EqualTo(matrix), layer.Name);
+            Assert.That(tensor.Sizes, Is.EqualTo(new[] { weight.Columns, weight.Rows }), layer.Name);
+            for (long row = 0, i = 0; row < weight.Rows; row++)
+            {
+                for (long column = 0; column < weight.Columns; column++, i++)
+                {
+                    long of = weight.Group == 0 ? 0 : column / weight.Group;
+                    double scale = (double)(Half)weight.Scales[(int)(row * weight.Groups + of)];
+                    Assert.That(tensor.Numbers[i], Is.EqualTo((float)(weight.Level(row, column) * scale)), layer.Name);
+                }
+            }
+        }
+    }
+
+    [Test]
+    public void Layers_with_codes_of_their_inputs_are_refused()
+    {
+        using Gpt model = TrainedGpt.Create();
+        Quantizer.Quantize(
+            model,
+            new QuantizationScheme { Kind = QuantizationKind.Int8Static },
+            gpt => TrainedGpt.Logits((Gpt)gpt, TrainedGpt.Text.AsSpan(0, TrainedGpt.Context))
+        );
+
+        Assert.That(Refused(model, GgufType.F16), Does.Contain("block0.attention.qkv").And.Contain("Int8Static"));
+    }
+
+    [Test]
+    public void A_scale_of_integers_beyond_float16_is_refused_by_its_tensor()
+    {
+        using Gpt model = TrainedGpt.Create();
+        Parameter matrix = model.Blocks[1].Contract.Weight;
+        float[] numbers = matrix.ToArray<float>();
+        numbers[77] = 1e7f;
+        matrix.CopyFrom<float>(numbers);
+        Quantizer.Quantize(model, new QuantizationScheme { Kind = QuantizationKind.Int8 });
+
+        Assert.That(Refused(model, GgufType.F16), Does.Contain("blk.1.ffn_down.weight").And.Contain("scale"));
+    }
+
     [TestCase(Activation.Gelu, "Gelu")]
     [TestCase(Activation.Relu, "Relu")]
     public void Another_activation_is_refused_by_name(Activation activation, string name)
@@ -186,28 +255,31 @@ public class GgufExportTests
 
     private static IEnumerable<(string Name, Parameter Parameter)> Named(Gpt model)
     {
-        Dictionary<string, string> parts = new()
-        {
-            ["norm1"] = "attn_norm",
-            ["attention.qkv"] = "attn_qkv",
-            ["attention.projection"] = "attn_output",
-            ["norm2"] = "ffn_norm",
-            ["expand"] = "ffn_up",
-            ["contract"] = "ffn_down",
-        };
         foreach ((string name, Parameter parameter) in model.NamedParameters())
+            yield return (NameOf(name), parameter);
+    }
+
+    /// <summary>The name that llama.cpp has for a parameter.</summary>
+    private static string NameOf(string parameter)
+    {
+        string[] words = parameter.Split('.');
+        return parameter switch
         {
-            string[] words = name.Split('.');
-            yield return (
-                name switch
-                {
-                    "tokens.weight" => "token_embd.weight",
-                    "positions" => "position_embd.weight",
-                    "norm.weight" or "norm.bias" => $"output_{name}",
-                    _ => $"blk.{words[0][5..]}.{parts[string.Join('.', words[1..^1])]}.{words[^1]}",
-                },
-                parameter
-            );
-        }
+            "tokens.weight" => "token_embd.weight",
+            "positions" => "position_embd.weight",
+            "norm.weight" or "norm.bias" => $"output_{parameter}",
+            _ => $"blk.{words[0][5..]}.{Part(string.Join('.', words[1..^1]))}.{words[^1]}",
+        };
+
+        static string Part(string name) =>
+            name switch
+            {
+                "norm1" => "attn_norm",
+                "attention.qkv" => "attn_qkv",
+                "attention.projection" => "attn_output",
+                "norm2" => "ffn_norm",
+                "expand" => "ffn_up",
+                _ => "ffn_down",
+            };
     }
 }

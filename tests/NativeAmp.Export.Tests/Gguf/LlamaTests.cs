@@ -1,6 +1,7 @@
 using System.Text;
 using NativeAmp.Training;
 using NativeAmp.Training.Export;
+using NativeAmp.Training.Quantization;
 
 namespace NativeAmp.Export.Tests.Gguf;
 
@@ -42,6 +43,40 @@ public class LlamaTests
             Follows(rounded, llama.Greedy(Encoding.UTF8.GetBytes(prompt)), Encoding.UTF8.GetByteCount(prompt), tie);
     }
 
+    /// <summary>Our integers in llama.cpp: rounded by inputs (GPTQ), not to nearest, as its own tool does.</summary>
+    [TestCase(QuantizationKind.Int8, QuantizationMethod.Rtn)]
+    [TestCase(QuantizationKind.Int4, QuantizationMethod.Rtn)]
+    [TestCase(QuantizationKind.Int4, QuantizationMethod.Gptq)]
+    [TestCase(QuantizationKind.Int4Dynamic, QuantizationMethod.Hqq)]
+    public void A_quantised_model_has_our_perplexity(QuantizationKind kind, QuantizationMethod method)
+    {
+        using var folder = new ScratchFolder();
+        using Gpt model = TrainedGpt.Create();
+        double original = TrainedGpt.Perplexity(window => TrainedGpt.Logits(model, window));
+        Quantizer.Quantize(
+            model,
+            new QuantizationScheme
+            {
+                Kind = kind,
+                Group = 32,
+                Method = method,
+            },
+            method == QuantizationMethod.Gptq ? ReadText : null
+        );
+        GgufExport.Save(model, folder.File("gpt.gguf"), GgufType.Q8_0);
+
+        using var llama = new LlamaModel(folder.File("gpt.gguf"));
+
+        double ours = TrainedGpt.Perplexity(window => TrainedGpt.Logits(model, window));
+        double theirs = TrainedGpt.Perplexity(llama.Logits);
+        TestContext.Out.WriteLine(
+            $"{kind}, {method}: perplexity {theirs:F4}, ours {ours:F4}, with float32 {original:F4}; "
+                + $"{new FileInfo(folder.File("gpt.gguf")).Length:N0} bytes"
+        );
+        Assert.That(theirs, Is.EqualTo(ours).Within(1).Percent);
+        Assert.That(theirs, Is.EqualTo(original).Within(kind == QuantizationKind.Int8 ? 1 : 3).Percent);
+    }
+
     [Test]
     public void Logits_of_float32_are_ours()
     {
@@ -70,6 +105,12 @@ public class LlamaTests
         // Byte 0 ends a text, and is not shown.
         for (int token = 1; token < 256; token++)
             Assert.That(llama.Bytes(token), Is.EqualTo(new[] { (byte)token }));
+    }
+
+    private static void ReadText(Module model)
+    {
+        for (int start = 0; start + TrainedGpt.Context < 4096; start += TrainedGpt.Context)
+            TrainedGpt.Logits((Gpt)model, TrainedGpt.Text.AsSpan(start, TrainedGpt.Context));
     }
 
     /// <summary>

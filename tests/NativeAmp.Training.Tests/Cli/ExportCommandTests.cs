@@ -51,6 +51,46 @@ public class ExportCommandTests : FolderTests
         Assert.That(error, Does.Contain("--gelu tanh"));
     }
 
+    [TestCase("int4", "--group", "32")]
+    [TestCase("int8")]
+    public void A_quantised_gpt_goes_to_llama_in_one_command_or_two(params string[] scheme)
+    {
+        string checkpoints = Train("--heads", "2", "--gelu", "tanh");
+        string[] quantize = ["quantize", checkpoints, "--to", .. scheme, "--out"];
+
+        foreach (string name in (string[])["q.safetensors", "q.gguf", "q.onnx"])
+        {
+            (int code, _, string error) = CliHost.Run([.. quantize, In(name)]);
+            Assert.That(code, Is.Zero, error);
+        }
+
+        Assert.That(Export(In("q.safetensors"), "--to", "gguf"), Is.EqualTo(File.ReadAllBytes(In("q.gguf"))));
+        Assert.That(Export(In("q.safetensors"), "--to", "onnx"), Is.EqualTo(File.ReadAllBytes(In("q.onnx"))));
+        Assert.That(
+            Export(In("q.safetensors"), "--to", "gguf", "--dtype", "q8_0"),
+            Has.Length.LessThan(new FileInfo(In("q.gguf")).Length),
+            "the token embedding has the type of --dtype"
+        );
+    }
+
+    [TestCase("q.bin", ".safetensors, .onnx, .gguf")]
+    [TestCase("q.gguf", "takes gpt")]
+    [TestCase("mlp.safetensors", "overwritten")]
+    public void A_name_that_a_quantised_model_cannot_have_is_refused(string name, string said)
+    {
+        using Device device = Device.Cpu();
+        using Sequential mlp = Models.Mlp(new RandomGenerator(1), 30, classes: 4).To(device);
+        mlp.Save(In("mlp.safetensors"));
+        byte[] before = File.ReadAllBytes(In("mlp.safetensors"));
+
+        (int code, _, string error) = CliHost.Run("quantize", In("mlp.safetensors"), "--out", In(name));
+
+        Assert.That(code, Is.EqualTo(ExitCode.Usage));
+        Assert.That(error, Does.Contain(said));
+        Assert.That(Directory.GetFiles(Folder), Has.Length.EqualTo(1));
+        Assert.That(File.ReadAllBytes(In("mlp.safetensors")), Is.EqualTo(before));
+    }
+
     [Test]
     public void A_file_of_weights_needs_its_heads()
     {
