@@ -232,14 +232,34 @@ stage_failed() { # a stage that leaves no report of single tests
 
 native_tests() { # native_tests PRESET
   say "Native tests ($1)"
-  local report="$PWD/artifacts/test-results/native-$1.xml" outcome=0
+  local report="$PWD/artifacts/test-results/native-$1.xml" shards="$PWD/artifacts/cmake/$1/gtest" outcome=0 good bad idle
+  rm -rf "$shards"
   ctest --preset "$1" -j "$(nproc)" --progress --output-junit "$report" || outcome=$?
   if [[ ! -e $report ]]; then stage_failed "Native tests ($1)"; return; fi
-  local bad=$(number failures "$report") idle=$(($(number skipped "$report") + $(number disabled "$report")))
+  mkdir -p "$shards" "artifacts/test-results/shards/$1"
+  read -r good bad idle < <(find "$shards" -name '*.xml' -print0 | xargs -0 awk "$count_native_tests" "$report")
+  find "$shards" -name '*.xml' -exec cp {} "artifacts/test-results/shards/$1/" \;
   if ((outcome && !bad)); then bad=1; fi
-  failed=$((failed + bad)) skipped=$((skipped + idle))
-  passed=$((passed + $(number tests "$report") - bad - idle))
+  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + idle))
 }
+# Passed, failed and skipped of ctest's report, and of GoogleTest's for each shard (cmake/GtestShards.cmake), which counts as the tests in it. A shard that
+# failed without a failed test, such as by a crash, is one more.
+# shellcheck disable=SC2016
+count_native_tests='
+  function attribute(name) { return match($0, " " name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : "" }
+  NR == FNR && /<testcase / {
+    status = attribute("status")
+    if (attribute("name") ~ /\.shard\.[0-9]+$/) { if (status == "fail") lost[attribute("name")] = 1; next }
+    if (status == "fail") bad++; else if (status == "run") good++; else idle++
+  }
+  NR != FNR && /<testsuites / {
+    shard = FILENAME; sub(/.*\//, "", shard); sub(/\.xml$/, "", shard)
+    if (attribute("failures") > 0) delete lost[shard]
+    bad += attribute("failures"); good += attribute("tests") - attribute("failures")
+  }
+  NR != FNR && /<testcase .*result="skipped"/ { idle++; good-- }
+  END { for (shard in lost) bad++; print good + 0, bad + 0, idle + 0 }
+'
 
 managed_tests() { # managed_tests NAME
   say "$1"
@@ -256,12 +276,15 @@ managed_tests() { # managed_tests NAME
 tell_failures() {
   local stage
   awk '
-    /<UnitTestResult .*outcome="Failed"/ { name = $0; sub(/.* testName="/, "", name); sub(/".*/, "", name); inside = 1 }
-    /<testcase .*status="fail"/ { name = $0; sub(/.*<testcase name="/, "", name); sub(/".*/, "", name); inside = 1 }
+    function named(attribute) { return match($0, " " attribute "=\"[^\"]*\"") ? substr($0, RSTART + length(attribute) + 3, RLENGTH - length(attribute) - 4) : "" }
+    /<UnitTestResult .*outcome="Failed"/ { name = named("testName"); inside = 1 }
+    /<testcase .*status="fail"/ { name = named("name"); inside = 1 }
+    /<testcase .*result=/ { test = named("classname") "." named("name") }
+    /<failure message=/ && FILENAME ~ /\/shards\// { name = test; inside = 1 }
     name != "" { print "\nFAILED: " name " (" FILENAME ")"; name = ""; lines = 0 }
     inside && lines < 20 { gsub(/<[^>]*>/, ""); if (/[^[:space:]]/) { print; lines++ } }
     /<\/UnitTestResult>|<\/testcase>/ { inside = 0 }
-  ' artifacts/test-results/*.trx artifacts/test-results/native-*.xml
+  ' $(find artifacts/test-results -name '*.trx' -o -name 'native-*.xml' -o -path '*/shards/*.xml')
   for stage in "${failed_stages[@]}"; do printf '\nFAILED: %s\n' "$stage"; done
 }
 tell_results() {
