@@ -41,7 +41,7 @@ The .NET 10 SDK is the one thing that has to be there.
 HELP
 }
 
-say() { printf '\n==> %s\n' "$*"; }
+say() { printf '\n==> %s  [%d:%02d]\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); } # with the time since the script began
 
 # start COMMAND... >LOG: beside what follows, in a process group of its own, which ends with this script; finish "$started": its status.
 started= running=
