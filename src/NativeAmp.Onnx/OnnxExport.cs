@@ -17,18 +17,22 @@ public static class OnnxExport
     /// <summary>The version of the file format that belongs to <see cref="Opset"/>.</summary>
     public const int IrVersion = 9;
 
-    /// <summary>Writes a model. A crash leaves the old file or the new one.</summary>
+    /// <summary>
+    /// Writes a model, and returns its files: the model's, and that of its data where there is one
+    /// (<see cref="OnnxExportOptions.ExternalData"/>). A crash leaves the old model or the new one, or with a file of
+    /// data perhaps none; never one with another's data.
+    /// </summary>
     /// <param name="model">The model. Its mode (training or evaluation) stays; the file is of evaluation.</param>
     /// <param name="sample">The shape of one sample, without the batch: [1, 28, 28] for small images, [784] for
     /// rows of 784 numbers, [time] for tokens.</param>
     /// <param name="path">The file.</param>
     /// <param name="options">Precision, names and free dimensions; null for float32 and a free batch.</param>
     /// <exception cref="ExportException">A module has no export, a weight does not fit float16, the model is larger
-    /// than ONNX's files can be, or cannot compute a sample of this shape. No file was written.</exception>
+    /// than one file can be without one of data, or cannot compute a sample of this shape. No file was written.</exception>
     /// <exception cref="ArgumentException">The options do not fit the sample.</exception>
     /// <exception cref="InvalidOperationException">The model is on no device.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void Save(Module model, Shape sample, string path, OnnxExportOptions? options = null)
+    public static IReadOnlyList<string> Save(Module model, Shape sample, string path, OnnxExportOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -45,36 +49,38 @@ public static class OnnxExport
         graph.Output(last, options.OutputName);
 
         (OnnxDimension[] input, OnnxDimension[] output) = ShapeProbe.Dimensions(model, sample, inputType, options);
-        OnnxModelFile.Write(
+        OnnxElementType given = inputType == DType.Int32 ? OnnxElementType.Int64 : OnnxElementType.Float32;
+        return OnnxModelFile.Write(
             path,
             graph,
-            new OnnxValue(
-                options.InputName,
-                inputType == DType.Int32 ? OnnxElementType.Int64 : OnnxElementType.Float32,
-                input
+            (
+                new OnnxValue(options.InputName, given, input),
+                new OnnxValue(options.OutputName, OnnxElementType.Float32, output)
             ),
-            new OnnxValue(options.OutputName, OnnxElementType.Float32, output),
-            options.Metadata
+            options.Metadata,
+            options.ExternalData
         );
     }
 
     /// <summary>
     /// Writes a language model: from int64 "input_ids" [batch, time] to float32 "logits" [batch, time, vocabulary],
-    /// with any batch and any time up to the context. Names and free dimensions of the options are not used.
+    /// with any batch and any time up to the context. Names and free dimensions of the options are not used. Returns
+    /// the model's files.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="path">The file.</param>
-    /// <param name="options">The precision; null for float32.</param>
-    /// <exception cref="ExportException">A weight does not fit float16, or the model is larger than ONNX's files can
-    /// be. No file was written.</exception>
+    /// <param name="options">The precision, and whether there is a file of data; null for float32, and one where the
+    /// model needs it.</param>
+    /// <exception cref="ExportException">A weight does not fit float16, or the model is larger than one file can be
+    /// without one of data. No file was written.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void Save(Gpt model, string path, OnnxExportOptions? options = null)
+    public static IReadOnlyList<string> Save(Gpt model, string path, OnnxExportOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         var free = new Dictionary<int, string> { [0] = "batch" };
         if (model.Options.Context > 1)
             free.Add(1, "time");
-        Save(
+        return Save(
             model,
             [1],
             path,

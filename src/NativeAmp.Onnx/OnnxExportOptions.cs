@@ -28,6 +28,12 @@ public sealed record OnnxExportOptions
     /// <summary>The output's name.</summary>
     public string OutputName { get; init; } = "output";
 
+    /// <summary>
+    /// Whether the numbers of large tensors are in a file of their own (ONNX's external data), with ".data" after the
+    /// model's name, that has to lie beside it. Null does so for a model that is larger than the 2 GiB of one file.
+    /// </summary>
+    public bool? ExternalData { get; init; }
+
     /// <summary>Texts about the model that the file keeps, by key; readers show them, and nothing depends on
     /// them.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = ReadOnlyDictionary<string, string>.Empty;

@@ -95,10 +95,18 @@ internal sealed partial class ExportCommand
         long parameters =
             source.Model.ParameterCount()
             + IQuantizable.Of(source.Model).Where(each => each.Layer.FloatWeight is null).Sum(Codes);
-        format.Save(source, output, type);
+        IReadOnlyList<string> files = format.Save(source, output, type);
 
         string written = source.Scheme is { } scheme ? SchemeText.Of(scheme) : type;
-        var report = new ExportReport(kind, parameters, format.Name, written, path, output, Bytes(output));
+        var report = new ExportReport(
+            kind,
+            parameters,
+            format.Name,
+            written,
+            path,
+            output,
+            files.Sum(file => new FileInfo(file).Length)
+        );
         terminal.Output.WriteLine(
             parsed.GetValue(_json)
                 ? JsonSerializer.Serialize(report, ExportJson.Default.ExportReport)
@@ -125,11 +133,6 @@ internal sealed partial class ExportCommand
     }
 
     private static long Codes((string Name, IQuantizable Layer) each) => each.Layer.Quantized!.Shape.Count;
-
-    private static long Bytes(string output) =>
-        Directory.Exists(output)
-            ? Directory.EnumerateFiles(output).Sum(file => new FileInfo(file).Length)
-            : new FileInfo(output).Length;
 
     [GeneratedRegex("^([4-9]|[1-9][0-9]{1,4})x([4-9]|[1-9][0-9]{1,4})$")]
     private static partial Regex ImageSize();

@@ -46,18 +46,26 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
                 ("q8_0", GgufType.Q8_0),
                 ("q4_0", GgufType.Q4_0),
             ],
-            (source, path, type) => GgufExport.Save((Gpt)source.Model, path, type)
+            (source, path, type) =>
+            {
+                GgufExport.Save((Gpt)source.Model, path, type);
+                return [path];
+            }
         ),
         new Of<DType>(
             "transformers",
             TakesGptAlone: true,
             [("fp32", DType.Float32), ("fp16", DType.Float16), ("bf16", DType.BFloat16)],
-            (source, path, dtype) => TransformersGpt2.Save((Gpt)source.Model, path, dtype)
+            (source, path, dtype) =>
+            {
+                TransformersGpt2.Save((Gpt)source.Model, path, dtype);
+                return Directory.GetFiles(path);
+            }
         ),
     ];
 
-    /// <summary>Writes a model in one of the types.</summary>
-    public abstract void Save(NetworkFile source, string path, string type);
+    /// <summary>Writes a model in one of the types, and returns the files.</summary>
+    public abstract IReadOnlyList<string> Save(NetworkFile source, string path, string type);
 
     /// <summary>Refuses a network that the format does not take.</summary>
     /// <exception cref="UsageException">It is no gpt, where the format takes gpt alone.</exception>
@@ -78,7 +86,7 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
                 $"--dtype is '{given}'; with --to {Name} it is one of {string.Join(", ", Types)}."
             );
 
-    private static void SaveOnnx(
+    private static IReadOnlyList<string> SaveOnnx(
         NetworkFile source,
         string path,
         (OnnxPrecision Precision, QuantizationKind? Integers) type
@@ -87,22 +95,21 @@ internal abstract record ExportFormat(string Name, bool TakesGptAlone)
         if (type.Integers is { } integers)
             Quantizer.Quantize(source.Model, new QuantizationScheme { Kind = integers });
         var options = new OnnxExportOptions { Precision = type.Precision };
-        if (source.Model is Gpt gpt)
-            OnnxExport.Save(gpt, path, options);
-        else
-            OnnxExport.Save(source.Model, source.Sample, path, options);
+        return source.Model is Gpt gpt
+            ? OnnxExport.Save(gpt, path, options)
+            : OnnxExport.Save(source.Model, source.Sample, path, options);
     }
 
     private sealed record Of<T>(
         string Name,
         bool TakesGptAlone,
         (string Name, T Value)[] Values,
-        Action<NetworkFile, string, T> Write
+        Func<NetworkFile, string, T, IReadOnlyList<string>> Write
     ) : ExportFormat(Name, TakesGptAlone)
     {
         public override IEnumerable<string> Types => Values.Select(each => each.Name);
 
-        public override void Save(NetworkFile source, string path, string type) =>
+        public override IReadOnlyList<string> Save(NetworkFile source, string path, string type) =>
             Write(source, path, Values.Single(each => each.Name == type).Value);
     }
 }

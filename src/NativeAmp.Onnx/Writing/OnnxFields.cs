@@ -43,6 +43,11 @@ internal static class OnnxFields
     public const int TensorDataType = 2;
     public const int TensorName = 8;
     public const int TensorRawData = 9;
+    public const int TensorExternalData = 13;
+    public const int TensorDataLocation = 14;
+
+    /// <summary>The location of data in another file (TensorProto.DataLocation).</summary>
+    public const int External = 1;
 
     public const int ValueName = 1;
     public const int ValueType = 2;

@@ -41,12 +41,25 @@ internal static class OnnxModelFile
     // protobuf counts a message's bytes in 31 bits.
     private const long MostBytes = int.MaxValue;
 
-    public static void Write(
+    // ONNX advises offsets at which a file can be mapped.
+    private const long Page = 4096;
+
+    // The name of the file of data, after the model's; PyTorch's exporter has the same.
+    private const string DataSuffix = ".data";
+
+    /// <summary>Writes a model, and returns its files.</summary>
+    /// <param name="path">The model's file.</param>
+    /// <param name="graph">Its nodes and tensors.</param>
+    /// <param name="values">Its input and its output.</param>
+    /// <param name="metadata">Texts.</param>
+    /// <param name="isBeside">Whether the numbers of large tensors are in a file of their own; null if the model would
+    /// not fit one file.</param>
+    public static IReadOnlyList<string> Write(
         string path,
         OnnxGraph graph,
-        OnnxValue input,
-        OnnxValue output,
-        IReadOnlyDictionary<string, string> metadata
+        (OnnxValue Input, OnnxValue Output) values,
+        IReadOnlyDictionary<string, string> metadata,
+        bool? isBeside
     )
     {
         var beginning = new ProtobufMessage();
@@ -54,36 +67,88 @@ internal static class OnnxModelFile
             beginning.Message(OnnxFields.GraphNode, node);
         beginning
             .Text(OnnxFields.GraphName, "NativeAmp")
-            .Message(OnnxFields.GraphInput, input.Message())
-            .Message(OnnxFields.GraphOutput, output.Message());
-        ProtobufMessage[] prefixes =
-        [
-            .. graph.Tensors.Select(tensor => new ProtobufMessage().Prefix(OnnxFields.GraphInitializer, tensor.Length)),
-        ];
-        long length =
-            beginning.Written.Length
-            + graph.Tensors.Zip(prefixes, (tensor, prefix) => prefix.Written.Length + tensor.Length).Sum();
-        ProtobufMessage model = Model(metadata, graph.Domains).Prefix(OnnxFields.ModelGraph, length);
-        if (model.Written.Length + length > MostBytes)
+            .Message(OnnxFields.GraphInput, values.Input.Message())
+            .Message(OnnxFields.GraphOutput, values.Output.Message());
+        ProtobufMessage ending = Model(metadata, graph.Domains);
+        string data = path + DataSuffix;
+        IReadOnlyList<Initializer> initializers = Place(graph.Tensors, isBeside == true ? data : null);
+        if (isBeside is null && Length() > MostBytes)
+            initializers = Place(graph.Tensors, data);
+        if (Length() > MostBytes)
             throw new ExportException(
                 "",
-                $"The model would be {model.Written.Length + length} bytes, and a file of ONNX has at most {MostBytes}. "
-                    + $"Export it with {nameof(OnnxPrecision)}.{nameof(OnnxPrecision.Float16)} or in parts."
+                $"The model would be {Length()} bytes, and a file of ONNX has at most {MostBytes}. Let "
+                    + $"{nameof(OnnxExportOptions)}.{nameof(OnnxExportOptions.ExternalData)} be null or true."
             );
 
-        AtomicFile.Write(
-            path,
-            stream =>
+        if (initializers.All(each => each.Offset is null))
+        {
+            AtomicFile.Write(path, WriteModel);
+            return [path];
+        }
+
+        AtomicFile.Write(data, path, WriteData, WriteModel);
+        return [path, data];
+
+        long Length() =>
+            ending.Written.Length + beginning.Written.Length + initializers.Sum(each => each.LengthInModel);
+
+        void WriteModel(Stream stream)
+        {
+            long length = beginning.Written.Length + initializers.Sum(each => each.LengthInModel);
+            stream.Write(ending.Written);
+            stream.Write(new ProtobufMessage().Prefix(OnnxFields.ModelGraph, length).Written);
+            stream.Write(beginning.Written);
+            foreach (Initializer each in initializers)
             {
-                stream.Write(model.Written);
-                stream.Write(beginning.Written);
-                for (int i = 0; i < prefixes.Length; i++)
-                {
-                    stream.Write(prefixes[i].Written);
-                    graph.Tensors[i].Write(stream);
-                }
+                stream.Write(each.Prefix.Written);
+                stream.Write(each.Message.Written);
+                if (each.Offset is null)
+                    stream.Write(each.Tensor.Data());
             }
-        );
+        }
+
+        void WriteData(Stream stream)
+        {
+            foreach (Initializer each in initializers)
+            {
+                if (each.Offset is not { } offset)
+                    continue;
+                stream.Position = offset;
+                stream.Write(each.Tensor.Data());
+            }
+        }
+    }
+
+    /// <summary>A tensor in the graph: its message, and where its data are beside it.</summary>
+    private sealed record Initializer(OnnxTensor Tensor, ProtobufMessage Message, long? Offset)
+    {
+        private long Content => Message.Written.Length + (Offset is null ? Tensor.DataLength : 0);
+
+        /// <summary>What comes before the message in the graph.</summary>
+        public ProtobufMessage Prefix => new ProtobufMessage().Prefix(OnnxFields.GraphInitializer, Content);
+
+        /// <summary>Bytes of all of it in the model's file.</summary>
+        public long LengthInModel => Prefix.Written.Length + Content;
+    }
+
+    private static List<Initializer> Place(IEnumerable<OnnxTensor> tensors, string? data)
+    {
+        List<Initializer> placed = [];
+        long end = 0;
+        foreach (OnnxTensor tensor in tensors)
+        {
+            if (data is null || !tensor.MayBeBeside)
+            {
+                placed.Add(new Initializer(tensor, tensor.Inside(), null));
+                continue;
+            }
+
+            placed.Add(new Initializer(tensor, tensor.Beside(Path.GetFileName(data), end), end));
+            end = (end + tensor.DataLength + Page - 1) / Page * Page;
+        }
+
+        return placed;
     }
 
     private static ProtobufMessage Model(IReadOnlyDictionary<string, string> metadata, IEnumerable<string> domains)

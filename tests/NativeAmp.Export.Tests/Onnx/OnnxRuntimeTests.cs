@@ -31,6 +31,37 @@ public class OnnxRuntimeTests
         HoldsImages(model, [1, 28, 28], precision, tolerance);
     }
 
+    /// <summary>As a model of more than 2 GiB is written.</summary>
+    [Test]
+    public void Weights_in_a_file_beside_the_model_give_the_same_outputs([Values] OnnxPrecision precision)
+    {
+        using var folder = new ScratchFolder();
+        using Sequential model = Models.Cnn(Seeded).To(Processor.Cpu);
+        var options = new OnnxExportOptions { Precision = precision };
+        OnnxExport.Save(model, [1, 28, 28], folder.File("one.onnx"), options);
+
+        IReadOnlyList<string> files = OnnxExport.Save(
+            model,
+            [1, 28, 28],
+            folder.File("two.onnx"),
+            options with
+            {
+                ExternalData = true,
+            }
+        );
+
+        Assert.That(files, Is.EqualTo(new[] { folder.File("two.onnx"), folder.File("two.onnx.data") }));
+        Assert.That(new FileInfo(files[0]).Length, Is.LessThan(8192), "nodes, biases and names");
+        Assert.That(new FileInfo(files[1]).Length, Is.GreaterThan(model.ParameterCount()));
+        var random = new Random(9);
+        float[] images = [.. Enumerable.Range(0, Batch * 784).Select(_ => random.NextSingle())];
+        using var one = new OnnxModel(folder.File("one.onnx"));
+        using var two = new OnnxModel(folder.File("two.onnx"));
+        float[] outputs = two.Run(images, Batch, 1, 28, 28);
+        Assert.That(outputs, Is.EqualTo(one.Run(images, Batch, 1, 28, 28)));
+        Assert.That(outputs.Distinct().Count(), Is.GreaterThan(Batch), "the weights were read");
+    }
+
     [TestCaseSource(nameof(Precisions))]
     public void Mlp_gives_our_outputs_for_1000_images(OnnxPrecision precision, double tolerance)
     {
