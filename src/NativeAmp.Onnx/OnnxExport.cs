@@ -28,7 +28,8 @@ public static class OnnxExport
     /// <param name="path">The file.</param>
     /// <param name="options">Precision, names and free dimensions; null for float32 and a free batch.</param>
     /// <exception cref="ExportException">A module has no export, a weight does not fit float16, the model is larger
-    /// than one file can be without one of data, or cannot compute a sample of this shape. No file was written.</exception>
+    /// than one file can be without one of data, or cannot compute a sample of this shape. No file was
+    /// written.</exception>
     /// <exception cref="ArgumentException">The options do not fit the sample.</exception>
     /// <exception cref="InvalidOperationException">The model is on no device.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>

@@ -125,7 +125,7 @@ internal static class OnnxModelFile
     {
         private long Content => Message.Written.Length + (Offset is null ? Tensor.DataLength : 0);
 
-        /// <summary>What comes before the message in the graph.</summary>
+        /// <summary>The beginning of the field of the graph that the message is.</summary>
         public ProtobufMessage Prefix => new ProtobufMessage().Prefix(OnnxFields.GraphInitializer, Content);
 
         /// <summary>Bytes of all of it in the model's file.</summary>

@@ -27,9 +27,9 @@ public static class GgufExport
     );
 
     /// <summary>
-    /// Writes a model. Matrices have the type, positions, norms and biases are float32. The matrices of quantised layers
-    /// are their integers as they are, as Q8_0 or Q4_0, with scales rounded to float16. A token is a byte; the byte 0
-    /// ends a text. A crash leaves the old file or the new one.
+    /// Writes a model. Matrices have the type, positions, norms and biases are float32. The matrices of quantised
+    /// layers are their integers as they are, as Q8_0 or Q4_0, with scales rounded to float16. A token is a byte; the
+    /// byte 0 ends a text. A crash leaves the old file or the new one.
     /// </summary>
     /// <param name="model">A model over 256 tokens, whose activation is <see cref="Activation.GeluTanh"/>.</param>
     /// <param name="path">The file.</param>

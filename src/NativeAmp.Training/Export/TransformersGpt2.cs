@@ -35,8 +35,8 @@ public static class TransformersGpt2
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder.</param>
     /// <param name="dtype">Float32, Float16 or BFloat16, to which values are rounded.</param>
-    /// <exception cref="ExportException">A finite number is beyond float16's range, or a layer is quantised. Nothing was
-    /// changed.</exception>
+    /// <exception cref="ExportException">A finite number is beyond float16's range, or a layer is quantised. Nothing
+    /// was changed.</exception>
     /// <exception cref="ArgumentException">It is another dtype.</exception>
     /// <exception cref="IOException">A file cannot be written.</exception>
     public static void Save(Gpt model, string folder, DType dtype = DType.Float32)
