@@ -1,5 +1,4 @@
-// Runs of 8-bit codes in blocks (formulas/block_code.h) to float32 and back. A run is at most
-// NAMP_BLOCK_ELEMENTS long and begins where a block does.
+// 8-bit codes in blocks (formulas/block_code.h) to float32 and back.
 #if defined(NAMP_CPU_BLOCK_CODE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_BLOCK_CODE_INL_H
 #undef NAMP_CPU_BLOCK_CODE_INL_H

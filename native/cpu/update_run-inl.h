@@ -26,7 +26,10 @@ inline CopyStore copy_store(const UpdateChunk& chunk, bool stochastic) {
   const bool aligned = with_element(copy.dtype, [&](auto type) HWY_ATTR {
     return is_aligned_to_lane(static_cast<const typename decltype(type)::Type*>(copy.data));
   });
-  return chunk.streams && aligned ? CopyStore::kPastCache : CopyStore::kPlain;
+  // Where states wait, all of a run's copies come at once, which is more than goes past the cache.
+  const bool waits =
+      !has_only_states(chunk, NAMP_FLOAT32) && !has_only_states(chunk, NAMP_BFLOAT16);
+  return chunk.streams && aligned && !waits ? CopyStore::kPastCache : CopyStore::kPlain;
 }
 
 // Its dtype is tested for every pair: one branch beside the others' loads costs nothing that is seen,
