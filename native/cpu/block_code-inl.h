@@ -62,10 +62,11 @@ HWY_NOINLINE void decode_block(const uint8_t* codes, float scale, float* out, in
 template <class LargestOfTwo, class LargestOfLanes>
 HWY_INLINE LaneBits largest_bits(const float* in, int64_t count, uint32_t begin,
                                  LargestOfTwo largest_of_two, LargestOfLanes largest_of_lanes) {
-  // Two, as one waits for the one before it.
+  // Two, as one waits for the one before it. Not of single elements: GCC 12 makes vectors of them that miss
+  // some.
   LaneBits first(begin), second(begin);
   int64_t i = 0;
-  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+  for (; HWY_TARGET != HWY_SCALAR && i + 2 * kLanes <= count; i += 2 * kLanes) {
     first = largest_of_two(first, bits(load(in + i)));
     second = largest_of_two(second, bits(load(in + i + kLanes)));
   }
@@ -77,7 +78,7 @@ HWY_INLINE LaneBits largest_bits(const float* in, int64_t count, uint32_t begin,
 }
 
 template <class Map>
-HWY_NOINLINE float scale_of_block(const float* in, int64_t count) {
+HWY_INLINE float scale_of_block(const float* in, int64_t count) {
   const LaneBits any = largest_bits(
       in, count, 0u, [](LaneBits a, LaneBits b) NAMP_LANES { return larger_unsigned(a, b); },
       [](LaneBits a) NAMP_LANES { return LaneBits(hn::MaxOfLanes(BitsTag(), a.raw)); });
@@ -96,7 +97,7 @@ HWY_NOINLINE float scale_of_block(const float* in, int64_t count) {
 
 // By the inverse of the scale (inverse_block_scale).
 template <class Map>
-HWY_NOINLINE void encode_block(const float* in, float inverse, uint8_t* codes, int64_t count) {
+HWY_INLINE void encode_block(const float* in, float inverse, uint8_t* codes, int64_t count) {
   if (inverse == 0.0f) {
     std::memset(codes, Map::kSigned ? 127 : 0, static_cast<size_t>(count));
     return;
@@ -137,24 +138,27 @@ inline void decode_blocks(int32_t dtype, const void* data, const float* scales, 
     }
   });
 }
+// A run of kCodedRun elements at most, in one function, which loads its tables once.
+template <class Map>
+HWY_NOINLINE void encode_run(const float* in, int64_t count, uint8_t* codes, float* scales) {
+  const auto for_blocks = [&](auto&& body) HWY_ATTR {
+    for (int64_t i = 0; i < count; i += NAMP_BLOCK_ELEMENTS)
+      body(i, scales[i / NAMP_BLOCK_ELEMENTS], std::min<int64_t>(NAMP_BLOCK_ELEMENTS, count - i));
+  };
+  // All scales first: a maximum is waited for while the next ones are looked for.
+  for_blocks([&](int64_t i, float& scale, int64_t length)
+                 NAMP_LANES { scale = scale_of_block<Map>(in + i, length); });
+  for_blocks([&](int64_t i, float scale, int64_t length) NAMP_LANES {
+    encode_block<Map>(in + i, inverse_block_scale(scale), codes + i, length);
+  });
+}
 inline void encode_blocks(int32_t dtype, const float* in, int64_t begin, int64_t count, void* data,
                           float* scales) {
   with_block_map(dtype, [&](auto map) HWY_ATTR {
-    using Map = decltype(map);
-    const auto for_blocks = [&](int64_t first, auto&& body) HWY_ATTR {
-      const int64_t end = std::min(count, first + kCodedRun);
-      for (int64_t i = first; i < end; i += NAMP_BLOCK_ELEMENTS)
-        body(in + i, begin + i, std::min<int64_t>(NAMP_BLOCK_ELEMENTS, count - i));
-    };
     for (int64_t i = 0; i < count; i += kCodedRun) {
-      // The scales of some blocks first: a maximum is waited for while the next ones are looked for.
-      for_blocks(i, [&](const float* from, int64_t at, int64_t length) HWY_ATTR {
-        scales[at / NAMP_BLOCK_ELEMENTS] = scale_of_block<Map>(from, length);
-      });
-      for_blocks(i, [&](const float* from, int64_t at, int64_t length) HWY_ATTR {
-        encode_block<Map>(from, inverse_block_scale(scales[at / NAMP_BLOCK_ELEMENTS]),
-                          static_cast<uint8_t*>(data) + at, length);
-      });
+      encode_run<decltype(map)>(in + i, std::min(kCodedRun, count - i),
+                                static_cast<uint8_t*>(data) + begin + i,
+                                scales + (begin + i) / NAMP_BLOCK_ELEMENTS);
     }
   });
 }
