@@ -1,5 +1,4 @@
-// Runs of 8-bit codes in blocks (formulas/block_code.h) to float32 and back. A run is at most
-// NAMP_BLOCK_ELEMENTS long and begins where a block does.
+// 8-bit codes in blocks (formulas/block_code.h) to float32 and back.
 #if defined(NAMP_CPU_BLOCK_CODE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef NAMP_CPU_BLOCK_CODE_INL_H
 #undef NAMP_CPU_BLOCK_CODE_INL_H
@@ -8,15 +7,18 @@
 #endif
 
 #include <cstring>
-#include <limits>
 
 #include "cpu/code_bytes-inl.h"
+#include "cpu/dynamic_codes-inl.h"
 #include "cpu/loop-inl.h"
 #include "formulas/block_code.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
+
+// Elements that are coded together: few enough for the first-level cache.
+inline constexpr int64_t kCodedRun = 4 * NAMP_BLOCK_ELEMENTS;
 
 HWY_INLINE LaneBits load_codes(const uint8_t* codes, Whole) {
   return LaneBits(hn::PromoteTo(BitsTag(), hn::LoadU(ByteTag(), codes)));
@@ -28,104 +30,85 @@ HWY_INLINE LaneBits load_codes(const uint8_t* codes, Part part) {
 }
 
 #if HWY_TARGET == HWY_AVX3
-// The constants of decades in tables for lookups: by the lowest 4 bits of the exponent of 2 t + 1, by
-// the decade's number plus 1, and by the lowest 5 bits of the exponent of a value from 2^-31 to 1.
-template <class Map>
-struct DecadeTables {
-  using Of = DynamicDecades<Map>;
-  alignas(64) float width[16] = {};
-  alignas(64) float low[16] = {};
-  alignas(64) float slope[16] = {};
-  alignas(64) float offset[16] = {};
-  alignas(64) float begin[32] = {};     // the decade that begins in the octave, else infinity
-  alignas(64) uint32_t begun[32] = {};  // decades before the octave
-
-  constexpr DecadeTables() {
-    for (int decade = 0; decade <= Of::kDecades; ++decade) {
-      width[(128 + Of::kFirst + decade) % 16] = Of::width(decade);
-      low[(128 + Of::kFirst + decade) % 16] = Of::low(decade);
-      slope[decade + 1] = Of::slope(decade);
-      offset[decade + 1] = Of::offset(decade);
-    }
-    double octave = 1.0;
-    for (int i = 31; i >= 0; --i, octave /= 2) {
-      begin[i] = std::numeric_limits<float>::infinity();
-      for (int decade = 0; decade <= Of::kDecades; ++decade) {
-        const double first = Of::begin(decade);
-        if (first <= octave) {
-          ++begun[i];
-        } else if (first < 2 * octave) {
-          if (begin[i] < 1) throw "two decades begin in an octave";
-          begin[i] = Of::begin(decade);
-        }
-      }
-    }
-  }
-};
-template <class Map>
-inline constexpr DecadeTables<Map> kDecadeTables{};
-
-HWY_INLINE Lane look_up(const float* table, LaneBits index) {
-  return Lane(
-      hn::TableLookupLanes(hn::Load(LaneTag(), table), hn::IndicesFromVec(LaneTag(), index.raw)));
-}
-
-// These take the place of the formulas' recursions, with the same numbers.
-template <class Map>
-HWY_INLINE void decade_of_place(Lane h, Lane& width, Lane& low) {
-  const LaneBits exponent = shift_right<23>(bits(h));
-  width = look_up(kDecadeTables<Map>.width, exponent);
-  low = look_up(kDecadeTables<Map>.low, exponent);
-}
-template <class Map>
-HWY_INLINE void line_of_value(Lane a, Lane& slope, Lane& offset) {
-  const auto& tables = kDecadeTables<Map>;
-  LaneBits all = bits(a);
-  // An unsigned map's values are not as small as the tables' first.
-  if constexpr (Map::kSigned) all = larger(all, bits(Lane(0x1p-31f)));
-  const LaneBits exponent = shift_right<23>(all);
-  const __m512i octave = exponent.raw.raw;  // its lowest 5 bits are read
-  const Lane begin(Lane::Raw{_mm512_permutex2var_ps(_mm512_load_ps(tables.begin), octave,
-                                                    _mm512_load_ps(tables.begin + kLanes))});
-  const LaneBits begun(LaneBits::Raw{_mm512_permutex2var_epi32(
-      _mm512_load_si512(tables.begun), octave, _mm512_load_si512(tables.begun + kLanes))});
-  const LaneBits line = select(a >= begin, begun + 1u, begun);
-  slope = look_up(tables.slope, line);
-  offset = look_up(tables.offset, line);
+// Calls body with pieces of in and of out, and with copies for a part of one at the end.
+template <class In, class Out, class Body>
+HWY_INLINE void for_pieces(const In* in, Out* out, int64_t count, Body&& body) {
+  for (; count >= kCodePiece; in += kCodePiece, out += kCodePiece, count -= kCodePiece)
+    body(in, out);
+  if (count == 0) return;
+  In some[kCodePiece] = {};
+  Out result[kCodePiece];
+  std::memcpy(some, in, static_cast<size_t>(count) * sizeof(In));
+  body(some, result);
+  std::memcpy(out, result, static_cast<size_t>(count) * sizeof(Out));
 }
 #endif
 
-template <class Map, class Part>
-HWY_INLINE Lane decode_lane(const uint8_t* codes, float scale, Part part) {
-  return block_number<Map, Lane>(load_codes(codes, part)) * Lane(scale);
-}
-
 template <class Map>
-void decode_block(const uint8_t* codes, float scale, float* out, int64_t count) {
+HWY_NOINLINE void decode_block(const uint8_t* codes, float scale, float* out, int64_t count) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (std::is_same_v<Map, SignedDynamic>) {
+    return for_pieces(codes, out, count, [=](const uint8_t* from, float* to) NAMP_LANES {
+      decode_piece(Map(), from, Lane(scale), to);
+    });
+  }
+#endif
   for_lanes(count, [=](int64_t i, auto part) NAMP_LANES {
-    store(decode_lane<Map>(codes + i, scale, part), out + i, part);
+    store(block_number<Map, Lane>(load_codes(codes + i, part)) * Lane(scale), out + i, part);
   });
 }
 
-template <class Map>
-float scale_of_block(const float* in, int64_t count) {
-  LaneBits any(0u);
-  LaneBits largest(0x80000000u);
-  for_lanes(count, [&](int64_t i, auto part) NAMP_LANES {
-    const LaneBits x = bits(load(in + i, part));
-    any = larger_unsigned(any, x);
-    largest = larger(largest, x);
+// The largest of all elements' bits by largest_of_two, broadcast; begin is less than all.
+template <class LargestOfTwo, class LargestOfLanes>
+HWY_INLINE LaneBits largest_bits(const float* in, int64_t count, uint32_t begin,
+                                 LargestOfTwo largest_of_two, LargestOfLanes largest_of_lanes) {
+  // Two, as one waits for the one before it. Not of single elements: GCC 12 makes vectors of them that miss
+  // some.
+  LaneBits first(begin), second(begin);
+  int64_t i = 0;
+  for (; HWY_TARGET != HWY_SCALAR && i + 2 * kLanes <= count; i += 2 * kLanes) {
+    first = largest_of_two(first, bits(load(in + i)));
+    second = largest_of_two(second, bits(load(in + i + kLanes)));
+  }
+  for_lanes(count - i, [&](int64_t j, auto part) NAMP_LANES {
+    // A part's other elements are 0, which changes no scale.
+    first = largest_of_two(first, bits(load(in + i + j, part)));
   });
-  return block_scale(largest_unsigned_of(any), largest_of(largest), Map::kSigned, Map::kDynamic);
+  return largest_of_lanes(largest_of_two(first, second));
 }
 
 template <class Map>
-void encode_block(const float* in, float scale, uint8_t* codes, int64_t count) {
-  const float inverse = inverse_block_scale(scale);
+HWY_INLINE float scale_of_block(const float* in, int64_t count) {
+  const LaneBits any = largest_bits(
+      in, count, 0u, [](LaneBits a, LaneBits b) NAMP_LANES { return larger_unsigned(a, b); },
+      [](LaneBits a) NAMP_LANES { return LaneBits(hn::MaxOfLanes(BitsTag(), a.raw)); });
+  LaneBits largest = any;
+  // Second moments are seldom below 0.
+  if (Map::kSigned || HWY_UNLIKELY((hn::GetLane(any.raw) & 0x80000000u) != 0)) {
+    largest = largest_bits(
+        in, count, 0x80000000u, [](LaneBits a, LaneBits b) NAMP_LANES { return larger(a, b); },
+        [](LaneBits a) NAMP_LANES {
+          const auto most = hn::MaxOfLanes(SignedTag(), hn::BitCast(SignedTag(), a.raw));
+          return LaneBits(hn::BitCast(BitsTag(), most));
+        });
+  }
+  return hn::GetLane(block_scale(any, largest, Map::kSigned, Map::kDynamic).raw);
+}
+
+// By the inverse of the scale (inverse_block_scale).
+template <class Map>
+HWY_INLINE void encode_block(const float* in, float inverse, uint8_t* codes, int64_t count) {
   if (inverse == 0.0f) {
     std::memset(codes, Map::kSigned ? 127 : 0, static_cast<size_t>(count));
     return;
   }
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (Map::kDynamic) {
+    return for_pieces(in, codes, count, [=](const float* from, uint8_t* to) NAMP_LANES {
+      encode_piece<Map>(from, Lane(inverse), to);
+    });
+  }
+#endif
   for_lanes(count, [=](int64_t i, auto part) NAMP_LANES {
     store_codes(block_code<Map>(load(in + i, part) * Lane(inverse)), codes + i, part);
   });
@@ -155,15 +138,27 @@ inline void decode_blocks(int32_t dtype, const void* data, const float* scales, 
     }
   });
 }
+// A run of kCodedRun elements at most, in one function, which loads its tables once.
+template <class Map>
+HWY_NOINLINE void encode_run(const float* in, int64_t count, uint8_t* codes, float* scales) {
+  const auto for_blocks = [&](auto&& body) HWY_ATTR {
+    for (int64_t i = 0; i < count; i += NAMP_BLOCK_ELEMENTS)
+      body(i, scales[i / NAMP_BLOCK_ELEMENTS], std::min<int64_t>(NAMP_BLOCK_ELEMENTS, count - i));
+  };
+  // All scales first: a maximum is waited for while the next ones are looked for.
+  for_blocks([&](int64_t i, float& scale, int64_t length)
+                 NAMP_LANES { scale = scale_of_block<Map>(in + i, length); });
+  for_blocks([&](int64_t i, float scale, int64_t length) NAMP_LANES {
+    encode_block<Map>(in + i, inverse_block_scale(scale), codes + i, length);
+  });
+}
 inline void encode_blocks(int32_t dtype, const float* in, int64_t begin, int64_t count, void* data,
                           float* scales) {
   with_block_map(dtype, [&](auto map) HWY_ATTR {
-    using Map = decltype(map);
-    for (int64_t i = 0; i < count; i += NAMP_BLOCK_ELEMENTS) {
-      const int64_t length = std::min<int64_t>(NAMP_BLOCK_ELEMENTS, count - i);
-      float& scale = scales[(begin + i) / NAMP_BLOCK_ELEMENTS];
-      scale = scale_of_block<Map>(in + i, length);
-      encode_block<Map>(in + i, scale, static_cast<uint8_t*>(data) + begin + i, length);
+    for (int64_t i = 0; i < count; i += kCodedRun) {
+      encode_run<decltype(map)>(in + i, std::min(kCodedRun, count - i),
+                                static_cast<uint8_t*>(data) + begin + i,
+                                scales + (begin + i) / NAMP_BLOCK_ELEMENTS);
     }
   });
 }

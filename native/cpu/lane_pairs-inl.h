@@ -64,26 +64,22 @@ HWY_INLINE void load_upper_pair(const uint16_t* p, LaneBits& first, LaneBits& se
   second = upper_halves(halves, _mm512_add_epi16(order, _mm512_set1_epi16(16)));
 }
 template <int kHalf>
-HWY_INLINE void store_half_pair(LaneBits first, LaneBits second, uint16_t* p) {
+HWY_INLINE __m512i half_pair(LaneBits first, LaneBits second) {
   alignas(64) static constexpr uint16_t kOrder[32] = {
       0 + kHalf,  2 + kHalf,  4 + kHalf,  6 + kHalf,  8 + kHalf,  10 + kHalf, 12 + kHalf,
       14 + kHalf, 16 + kHalf, 18 + kHalf, 20 + kHalf, 22 + kHalf, 24 + kHalf, 26 + kHalf,
       28 + kHalf, 30 + kHalf, 32 + kHalf, 34 + kHalf, 36 + kHalf, 38 + kHalf, 40 + kHalf,
       42 + kHalf, 44 + kHalf, 46 + kHalf, 48 + kHalf, 50 + kHalf, 52 + kHalf, 54 + kHalf,
       56 + kHalf, 58 + kHalf, 60 + kHalf, 62 + kHalf};
-  _mm512_storeu_si512(
-      p, _mm512_permutex2var_epi16(first.raw.raw, _mm512_load_si512(kOrder), second.raw.raw));
+  return _mm512_permutex2var_epi16(first.raw.raw, _mm512_load_si512(kOrder), second.raw.raw);
+}
+template <int kHalf>
+HWY_INLINE void store_half_pair(LaneBits first, LaneBits second, uint16_t* p) {
+  _mm512_storeu_si512(p, half_pair<kHalf>(first, second));
 }
 
 HWY_INLINE bool has_nan(LanePair x) {
   return _mm512_cmp_ps_mask(x.first.raw.raw, x.second.raw.raw, _CMP_UNORD_Q) != 0;
-}
-
-// x, which is no NaN, with the upper half that is its nearest bfloat16: half of the last place is
-// added, and from a tie, whose low half is 0 then, an odd last place is taken off.
-HWY_INLINE LaneBits nearest_upper(Lane x) {
-  const LaneBits sum = bits(x) + 0x8000u;
-  return select((sum & 0xffffu) == LaneBits(0u), sum & 0xfffe0000u, sum);
 }
 
 HWY_INLINE LanePair load_pair(const BFloat16* p) {
@@ -97,7 +93,14 @@ HWY_INLINE void store_pair(LanePair x, BFloat16* p) {
     store(x.second, p + kLanes);
     return;
   }
-  store_half_pair<1>(nearest_upper(x.first), nearest_upper(x.second), &p->bits);
+  // One more where the lower half is above 0x8000, or is that and the upper one odd: where 0x7fff and an odd
+  // upper half's last bit make it 2^16. An average adds 1, and halves.
+  const __m512i upper = half_pair<1>(bits(x.first), bits(x.second));
+  const __m512i lower = half_pair<0>(bits(x.first), bits(x.second));
+  const __m512i rest =
+      _mm512_or_si512(_mm512_and_si512(upper, _mm512_set1_epi16(1)), _mm512_set1_epi16(0x7ffe));
+  const __m512i carry = _mm512_srli_epi16(_mm512_avg_epu16(lower, rest), 15);
+  _mm512_storeu_si512(&p->bits, _mm512_add_epi16(upper, carry));
 }
 HWY_INLINE void store_stochastic_pair(LanePair x, const RandomHalves& halves, int64_t i,
                                       BFloat16* p) {

@@ -7,21 +7,13 @@
 #include "cpu/update_run-inl.h"
 
 #include "cpu/cpu_backend.h"
+#include "cpu/number_planes.h"
 #include "cpu/streaming.h"
 #include "cpu/update_chunk.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
-
-// The dtype of all states if it is float32 or bfloat16, else NAMP_DTYPE_NONE.
-int32_t plain_states(const UpdateChunk& chunk) {
-  const int32_t dtype = chunk.states > 0 ? chunk.state[0].dtype : int32_t{NAMP_FLOAT32};
-  for (int k = 0; k < chunk.states; ++k) {
-    if (chunk.state[k].dtype != dtype) return NAMP_DTYPE_NONE;
-  }
-  return dtype == NAMP_FLOAT32 || dtype == NAMP_BFLOAT16 ? dtype : int32_t{NAMP_DTYPE_NONE};
-}
 
 // Whether there is a loop for a chunk's dtypes: those of float32 parameters, and of training in
 // bfloat16. Every combination would be hundreds of loops. The baseline, which few machines run, has
@@ -64,9 +56,8 @@ void update_columns(const UpdateChunk& chunk, const UpdateConstants<Rule>& const
     }
   };
   if constexpr (kStates > 0) {
-    const int32_t dtype = plain_states(chunk);
-    if (dtype == NAMP_BFLOAT16) return with_states(ElementType<PlainStates<kStates, BFloat16>>{});
-    if (dtype == NAMP_DTYPE_NONE) return with_states(ElementType<BlockStates<kStates>>{});
+    if (has_only_states(chunk, NAMP_BFLOAT16))
+      return with_states(ElementType<PlainStates<kStates, BFloat16>>{});
   }
   with_states(ElementType<PlainStates<kStates, float>>{});
 }
@@ -257,6 +248,7 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
   const StepStart start = step_start(*state, scaler, args.max_norm);
   state->clip_coefficient = start.clip;
   const bool streaming = streams(table);
+  const bool planes = has_number_planes(simd_);
   const namp_optimizer_rows* const rows = args.rows;
   const namp_optimizer_group* const groups =
       rows == nullptr
@@ -271,6 +263,7 @@ void CpuBackend::optimizer_step(const TableView& table, const namp_optimizer_arg
       UpdateChunk pointers = chunk_of(table, chunk, Rule::states(groups[group]), args.columns);
       if (pointers.gradient.data == nullptr) return;
       pointers.streams = streaming;
+      pointers.number_planes = planes;
       const UpdateConstants<Rule>& constants =
           last.of(group, args.steps[chunk.tensor], [&](int32_t of_group, int64_t before) {
             return update_constants<Rule>(groups[of_group], next_step(before), start.inverse_scale,

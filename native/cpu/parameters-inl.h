@@ -15,12 +15,13 @@ HWY_BEFORE_NAMESPACE();
 namespace namp {
 namespace HWY_NAMESPACE {
 
+inline constexpr int64_t kLineBytes = 64;
+
 // Asks for elements that a loop over pairs at this place needs soon. The hardware does so too, but stops at the
 // borders of pages, to which a loop over several columns comes often.
 template <class T>
 HWY_INLINE void prefetch(const T* p) {
   constexpr int64_t kAheadBytes = 1024;
-  constexpr int64_t kLineBytes = 64;
   constexpr auto kBytes = static_cast<int64_t>(sizeof(T));
   for (int64_t line = 0; line < kPair * kBytes; line += kLineBytes)
     hwy::Prefetch(p + (kAheadBytes + line) / kBytes);

@@ -31,8 +31,17 @@ struct UpdateChunk {
   Column state[NAMP_MAX_STATE_COLUMNS];
   float* state_scale[NAMP_MAX_STATE_COLUMNS];  // of codes in blocks
   Column compute_copy;
-  bool streams;  // the compute copy may bypass the cache
+  bool streams;        // the compute copy may bypass the cache
+  bool number_planes;  // the machine has them (cpu/number_planes.h)
 };
+
+// Whether all columns of state, if there are any, have the dtype.
+inline bool has_only_states(const UpdateChunk& chunk, int32_t dtype) {
+  for (int k = 0; k < chunk.states; ++k) {
+    if (chunk.state[k].dtype != dtype) return false;
+  }
+  return true;
+}
 
 // Stochastic rounding of weights.
 struct UpdateRandom {

@@ -26,7 +26,10 @@ inline CopyStore copy_store(const UpdateChunk& chunk, bool stochastic) {
   const bool aligned = with_element(copy.dtype, [&](auto type) HWY_ATTR {
     return is_aligned_to_lane(static_cast<const typename decltype(type)::Type*>(copy.data));
   });
-  return chunk.streams && aligned ? CopyStore::kPastCache : CopyStore::kPlain;
+  // Where states wait, all of a run's copies come at once, which is more than goes past the cache.
+  const bool waits =
+      !has_only_states(chunk, NAMP_FLOAT32) && !has_only_states(chunk, NAMP_BFLOAT16);
+  return chunk.streams && aligned && !waits ? CopyStore::kPastCache : CopyStore::kPlain;
 }
 
 // Its dtype is tested for every pair: one branch beside the others' loads costs nothing that is seen,
@@ -59,6 +62,17 @@ HWY_INLINE void put_copy(Lane p, Column copy, CopyStore how, const RandomHalves&
   });
 }
 
+// Has the roots of directions computed before the quotients of those before them: a divider that takes them
+// in turns needs a tenth longer than for two roots and then four quotients.
+template <class Direction>
+HWY_INLINE void roots_first(Direction&, Direction&, Direction&, Direction&) {}
+#if HWY_TARGET == HWY_AVX3
+HWY_INLINE void roots_first(AdamDirection<Lane>& a, AdamDirection<Lane>& b, AdamDirection<Lane>& c,
+                            AdamDirection<Lane>& d) {
+  asm("" : "+v"(a.root.raw.raw), "+v"(b.root.raw.raw), "+v"(c.root.raw.raw), "+v"(d.root.raw.raw));
+}
+#endif
+
 template <int kStates, class Parameters, class States, class Gradients, class Rule>
 HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rule>& constants,
                              CopyStore how, const UpdateRandom& random) {
@@ -70,6 +84,9 @@ HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rul
   RandomHalves halves;
   const Parameters parameter(chunk, draws ? &halves : nullptr);
   States states(chunk);
+  [[maybe_unused]] WaitingStates waiting(chunk);
+  constexpr bool kMayWait = kStates > 0 && std::is_same_v<States, PlainStates<kStates, float>>;
+  const bool waits = kMayWait && !has_only_states(chunk, NAMP_FLOAT32);
 
   using Direction = decltype(direction<kStates>(std::declval<Lane*>(), Lane(), c.rule));
   // Returns the parameters, which move by the directions.
@@ -111,14 +128,20 @@ HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rul
     put_copy(p, copy, how, halves, i, part);
   };
 
-  const int64_t block = draws || States::kByBlocks ? NAMP_BLOCK_ELEMENTS : chunk.count;
-  for (int64_t begin = 0; begin < chunk.count; begin += block) {
-    const int64_t count = std::min(block, chunk.count - begin);
+  static_assert(kCodedRun <= RandomHalves::kMost);
+  const int64_t run = draws || waits ? kCodedRun : chunk.count;
+  for (int64_t begin = 0; begin < chunk.count; begin += run) {
+    const int64_t count = std::min(run, chunk.count - begin);
     if (draws) {
       halves.draw(random.first + static_cast<uint64_t>(begin), begin, count, random.step,
                   random.seed);
     }
-    states.open(begin, count);
+    if constexpr (kMayWait) {
+      if (waits) {
+        waiting.open(begin, count);
+        states = States(waiting);
+      }
+    }
     int64_t i = begin;
     const int64_t end = begin + count;
     // A pair begins before the one ahead of it ends, whose divisions take their time.
@@ -127,6 +150,8 @@ HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rul
       LanePair p = begin_pair(i, first, second);
       for (i += kPair; i + kPair <= end; i += kPair) {
         const LanePair next = begin_pair(i, next_first, next_second);
+        // Where states are converted as well, that waits for it.
+        if constexpr (kMayWait) roots_first(next_first, next_second, first, second);
         end_pair(p, first, second, i - kPair);
         p = next;
         first = next_first;
@@ -135,7 +160,7 @@ HWY_NOINLINE void update_run(const UpdateChunk& chunk, const UpdateConstants<Rul
       end_pair(p, first, second, i - kPair);
     }
     for_lanes(end - i, [&](int64_t j, auto part) NAMP_LANES { update_part(i + j, part); });
-    states.close(count);
+    if (waits) waiting.close();
   }
 }
 

@@ -178,6 +178,20 @@ NAMP_FORMULA auto block_code(F x) -> decltype(bits(x)) {
   }
 }
 
+// A block's scale from the largest of its elements' bits, as unsigned and as signed integers;
+// with_sign and dynamic are its map's. Without branches: which sign the largest has is not foreseen.
+template <class U>
+NAMP_FORMULA auto block_scale(U any, U largest, bool with_sign, bool dynamic)
+    -> decltype(from_bits(any)) {
+  // With an element below 0 any is the one of the largest magnitude, else it is largest.
+  const U all = larger(any & 0x7fffffffu, largest);
+  const U magnitude = with_sign ? all : larger(largest, U(0u));
+  // The dynamic map has no number -1: its scale has the sign.
+  const U sign = select(largest == magnitude, U(0u), U(with_sign && dynamic ? 0x80000000u : 0u));
+  const U scale = select(less(magnitude, U(0x00800000u)), U(0u), magnitude | sign);
+  return from_bits(select(less(U(0x7f7fffffu), all), U(0x7fc00000u), scale));
+}
+
 NAMP_FORMULAS_END
 
 #endif
@@ -186,19 +200,6 @@ NAMP_FORMULAS_END
 #define NAMP_FORMULAS_BLOCK_SCALE
 
 namespace namp {
-
-// A block's scale from the largest of its elements' bits, as unsigned and as signed integers;
-// with_sign and dynamic are its map's.
-NAMP_FORMULA float block_scale(uint32_t any, uint32_t largest, bool with_sign, bool dynamic) {
-  // With an element below 0 any is the one of the largest magnitude, else it is largest.
-  uint32_t magnitude = larger(any & 0x7fffffffu, largest);
-  if (less(0x7f7fffffu, magnitude)) return from_bits(0x7fc00000u);
-  if (!with_sign) magnitude = larger(largest, 0u);
-  if (less(magnitude, 0x00800000u)) return 0.0f;
-  // The dynamic map has no number -1: its scale has the sign.
-  const bool negative = with_sign && dynamic && largest != magnitude;
-  return from_bits(negative ? magnitude | 0x80000000u : magnitude);
-}
 
 // The factor that makes numbers of a block's values; 0 where every number is 0.
 NAMP_FORMULA float inverse_block_scale(float scale) {

@@ -169,6 +169,33 @@ TEST_P(BlockCodeTest, ABlockThatIsNotFiniteIsNaNAndTheOthersAreNot) {
   }
 }
 
+TEST_P(BlockCodeTest, UnsignedMapsHaveZeroForWhatIsBelow) {
+  for (int32_t dtype : {NAMP_UINT8_DYNAMIC, NAMP_UINT8_LINEAR}) {
+    const int64_t n = 3 * kBlock + 77;
+    std::vector<double> some = spread_values(n, 6, true);
+    some[kBlock + 5] = -20.0;
+    for (int64_t i = 2 * kBlock; i < 3 * kBlock; ++i)
+      some[static_cast<size_t>(i)] = -1.0;
+    Buffer values(device_, NAMP_FLOAT32, some);
+    Buffer codes(device_, NAMP_UINT8, n);
+    Buffer scales(device_, NAMP_FLOAT32, 4);
+    Buffer decoded(device_, NAMP_FLOAT32, n);
+    run_everywhere([&] { return encode_codes(values, codes, scales, dtype); }, {&codes, &scales});
+    ASSERT_EQ(decode_codes(decoded, codes, scales, dtype), NAMP_OK);
+    for (int64_t i = 0; i < n; ++i) {
+      const auto begin = some.begin() + i / kBlock * kBlock;
+      const auto end = some.begin() + std::min(n, (i / kBlock + 1) * kBlock);
+      ASSERT_EQ(scales[i / kBlock],
+                static_cast<float>(std::max(0.0, *std::max_element(begin, end))));
+      if (values[i] > 0) {
+        ASSERT_GT(decoded[i], 0) << dtype << " at " << i;
+      } else {
+        ASSERT_EQ(decoded[i], 0) << dtype << " at " << i;
+      }
+    }
+  }
+}
+
 TEST_P(BlockCodeTest, WhatIsTooSmallIsZero) {
   for (int32_t dtype : kCodes) {
     Buffer values(device_, NAMP_FLOAT32, std::vector<double>{0, 0x1p-127, 0x1p-149, 0});
