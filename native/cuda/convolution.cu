@@ -209,6 +209,13 @@ NAMP_DEVICE void move_single_pixels(const ChannelsLast& t, int64_t task, uint32_
   barrier();  // the memory is free
 }
 
+// Those behind the last pixel.
+NAMP_DEVICE void write_zeros(const ChannelsLast& t) {
+  auto* const to = static_cast<Words*>(t.to) + t.images * t.plane * t.words();
+  for (int i = thread_index(); i < t.zeros; i += kElementThreads)
+    store_words<0>(to + i, make_words(0, 0, 0, 0));
+}
+
 }  // namespace
 
 NAMP_KERNEL(kElementThreads)
@@ -216,6 +223,10 @@ channels_last_kernel(NAMP_GRID_CONSTANT const ChannelsLastArgs args) {
   alignas(128)
       __shared__ unsigned char memory[kChannelsLastPixels * kChannelsLastWords * sizeof(Words)];
   const uint32_t base = shared_address(memory);
+  if (block_index() == 0) {
+    write_zeros(args.tensors[0]);
+    write_zeros(args.tensors[1]);
+  }
   const int64_t first_tasks = channels_last_tasks(args.tensors[0]);
   const int64_t tasks = first_tasks + channels_last_tasks(args.tensors[1]);
   for (int64_t task = block_index(); task < tasks; task += block_count()) {
@@ -254,7 +265,8 @@ row_windows_kernel(NAMP_GRID_CONSTANT const RowWindowsArgs args) {
     uint16_t halves[2][kWindowChannels];
 #pragma unroll
     for (int pixel = 0; pixel < 2; ++pixel) {
-      const bool inside = static_cast<uint32_t>(x + pixel) < static_cast<uint32_t>(t.width);
+      const bool inside = static_cast<int64_t>(image) < t.images &&
+                          static_cast<uint32_t>(x + pixel) < static_cast<uint32_t>(t.width);
 #pragma unroll
       for (int channel = 0; channel < kWindowChannels; ++channel) {
         halves[pixel][channel] = inside && channel < t.channels

@@ -42,6 +42,7 @@ struct ChannelsLast {
   int32_t groups;
   int32_t channels;  // of a group
   int32_t at_once;   // pixels_at_once
+  int32_t zeros;     // words of zeros behind the last pixel
 
   constexpr int64_t words() const {  // of a pixel
     return groups * blocks(channels, kPack);
@@ -80,8 +81,9 @@ struct RowWindows {
   int32_t width;
   int32_t left;    // pixels of zeros before a row
   int32_t pixels;  // of a row with its zeros; even
+  int32_t zeros;   // words of zeros behind the last row
 
-  constexpr int64_t words() const { return images * height * pixels / 2; }
+  constexpr int64_t words() const { return images * height * pixels / 2 + zeros; }
 };
 struct RowWindowsArgs {
   RowWindows tensors[2];
@@ -201,6 +203,16 @@ struct ConvolutionArgs {
   // [step_h, step_w, channels] of the image, ldc and stride_c are of channels and images; else 1.
   int32_t phases_of_rows;
   PixelWalk walk;  // the weight's gradient: by kWalk
+  // Elements from b to a pixel of zeros, or a window of them: what a tap beyond the image reads.
+  int32_t zeros;
+  // For the divisions of a tile (set_dividers): by groups, phases of a row, positions of a phase, or 1 where it
+  // has none; of the weight's gradient by channels and a row's taps.
+  Divider by_groups;
+  Divider by_phases_w;
+  Divider by_height[kMostPhases];
+  Divider by_width[kMostPhases];
+  Divider by_channels;
+  Divider by_kernel_w;
 };
 inline constexpr int kWalk = 16;
 

@@ -105,7 +105,11 @@ void CudaBackend::launch_gathered(std::span<const cuda::ConvolutionKernel> kerne
   const cuda::ConvolutionKernel& best =
       *std::min_element(kernels.begin(), kernels.end(),
                         [&](const auto& a, const auto& b) { return cost(a) < cost(b); });
-  launch(best.kernel, tiles(best), args, stream);
+  cuda::ConvolutionArgs own = args;
+  own.gemm.is_plain = cuda::has_plain_result(call) ? 1 : 0;
+  own.gemm.tiles = cuda::TileGrid::of(call.m, call.n, best.rows, best.columns);
+  set_dividers(own);
+  launch(best.kernel, tiles(best), own, stream);
 }
 
 void CudaBackend::gather_output(const cuda::TensorConvolutions& kernels,
@@ -194,7 +198,7 @@ void CudaBackend::gather_input_gradient(const cuda::TensorConvolutions& kernels,
   auto weight = channels_last(args.weight, nullptr, args.groups, 1, s.out_channels, s.taps);
   const bool rows_of_phases = has_rows_of_phases(args);
   const cuda::PhaseWeights phases = phase_weights(args, s);
-  auto image = channels_last(nullptr, nullptr, 1, args.groups, s.out_channels, s.plane);
+  auto image = gathered_image(args.groups, s.out_channels, s.plane);
   const int64_t weight_bytes = rows_of_phases
                                    ? align(phases.words() * int64_t{sizeof(uint16_t)} * cuda::kPack)
                                    : bytes_of(weight);

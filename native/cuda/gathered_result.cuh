@@ -16,19 +16,24 @@ struct GatherTask {
   int group;
 
   NAMP_DEVICE GatherTask(const ConvolutionArgs& args, int64_t product) {
-    const int index = static_cast<int>(product);
-    const int phase = index / args.groups;
-    group = index - phase * args.groups;
-    phase_h = phase / args.w.phases;
-    phase_w = phase - phase_h * args.w.phases;
+    const auto index = static_cast<uint32_t>(product);
+    const uint32_t phase = index / args.by_groups;
+    group = static_cast<int>(index - phase * args.by_groups.by);
+    const uint32_t of_h = phase / args.by_phases_w;
+    phase_h = static_cast<int>(of_h);
+    phase_w = static_cast<int>(phase - of_h * args.by_phases_w.by);
   }
-  NAMP_DEVICE int width(const ConvolutionArgs& args) const { return args.w.positions(phase_w); }
-  // Of an image.
-  NAMP_DEVICE int positions(const ConvolutionArgs& args) const {
-    return args.h.positions(phase_h) * width(args);
+  // Positions of an image, at least 1.
+  NAMP_DEVICE int height(const ConvolutionArgs& args) const {
+    return static_cast<int>(args.by_height[phase_h].by);
   }
+  NAMP_DEVICE int width(const ConvolutionArgs& args) const {
+    return static_cast<int>(args.by_width[phase_w].by);
+  }
+  // A phase beyond the result has none.
   NAMP_DEVICE int columns(const ConvolutionArgs& args) const {
-    return args.images * positions(args);
+    const bool any = phase_h < args.h.result && phase_w < args.w.result;
+    return any ? args.images * height(args) * width(args) : 0;
   }
 };
 
@@ -39,17 +44,14 @@ struct GatherColumn {
   int x;
 
   NAMP_DEVICE GatherColumn(const ConvolutionArgs& args, const GatherTask& task, int column) {
-    // Of a phase without positions there are no columns.
-    const int width = task.width(args);
-    const auto of_row = static_cast<uint32_t>(width > 0 ? width : 1);
-    const int height = args.h.positions(task.phase_h);
-    const auto of_image = static_cast<uint32_t>(height > 0 ? height : 1) * of_row;
-    const uint32_t index = static_cast<uint32_t>(column) / of_image;
-    const uint32_t position = static_cast<uint32_t>(column) - index * of_image;
-    const uint32_t row = position / of_row;
-    image = static_cast<int>(index);
-    y = static_cast<int>(row);
-    x = static_cast<int>(position - row * of_row);
+    const Divider& width = args.by_width[task.phase_w];
+    const Divider& height = args.by_height[task.phase_h];
+    const auto index = static_cast<uint32_t>(column);
+    const uint32_t row = index / width;
+    const uint32_t of_images = row / height;
+    image = static_cast<int>(of_images);
+    y = static_cast<int>(row - of_images * height.by);
+    x = static_cast<int>(index - row * width.by);
   }
 };
 
@@ -59,19 +61,19 @@ class GatheredResult {
  public:
   static constexpr bool kIsOfImages = true;
 
-  NAMP_DEVICE GatheredResult(const ConvolutionArgs& args, const TileOfC& tile, int64_t first) {
+  NAMP_DEVICE GatheredResult(const ConvolutionArgs& args, const TileOfC& tile, int first) {
     const namp_gemm_args& call = args.gemm.call;
     const GatherTask task(args, tile.product);
     group_ = task.group;
-    const int left = task.columns(args) - static_cast<int>(first);
+    const int left = task.columns(args) - first;
     there_ = left < kPack ? left : kPack;
-    const GatherColumn column(args, task, static_cast<int>(first));
+    const GatherColumn column(args, task, first);
     const int64_t of_image = args.groups * call.stride_c;
     to_ = static_cast<uint16_t*>(call.c) + column.image * of_image + task.group * call.stride_c +
           int64_t{task.phase_h + column.y * args.step_h} * args.result_w + task.phase_w +
           int64_t{column.x} * args.step_w;
     const int width = task.width(args);
-    const int height = args.h.positions(task.phase_h);
+    const int height = task.height(args);
     const bool dense = args.step_h * args.step_w == 1;
     const int in_image = width * height - (column.y * width + column.x);
     const auto at = reinterpret_cast<uintptr_t>(to_);

@@ -112,6 +112,7 @@ void CudaBackend::gather_weight_gradient_of(const cuda::TensorConvolutions& kern
       launch_copies(image, {}, stream);
     }
     const int64_t here = cut(count);
+    set_images(c, count);
     g.batch = here * args.groups;
     launch_gathered(kernels.weight, c, stream);
     g.c = static_cast<char*>(g.c) + here * sum_bytes;

@@ -67,12 +67,13 @@ class Int8Product {
   // The corrections of the tile's columns lie where slices were.
   static constexpr int kBytes = Slices::kBytes;
 
-  NAMP_DEVICE static void run(const namp_int8_gemm_args& args, uint32_t memory) {
+  NAMP_DEVICE static void run(const Int8TileArgs& call, uint32_t memory) {
+    const namp_int8_gemm_args& args = call.call;
     const int64_t tasks = blocks(args.m, kTile) * blocks(args.n, kTile);
     for (int64_t task = block_index(); task < tasks; task += block_count()) {
       Int8Product product;
-      product.multiply(args, TileOfC(args.m, args.n, task, kTile, kTile), memory);
-      const TileOfC tile(args.m, args.n, opaque(task), kTile, kTile);
+      product.multiply(args, TileOfC(call.tiles, task, kTile, kTile), memory);
+      const TileOfC tile(call.tiles, opaque(task), kTile, kTile);
       with_element(args.c_dtype, [&](auto element) {
         product.template write<typename decltype(element)::Type>(args, tile, memory);
       });
@@ -168,12 +169,12 @@ class Int8Product {
 };
 
 // blocks: of them a multiprocessor should hold.
-#define NAMP_INT8_PRODUCT(name, tile, threads, blocks, async)       \
-  NAMP_KERNEL(threads, blocks)                                      \
-  int8_gemm_##name##tile##_kernel(const namp_int8_gemm_args args) { \
-    using Product = Int8Product<tile, threads, async>;              \
-    alignas(256) __shared__ unsigned char memory[Product::kBytes];  \
-    Product::run(args, shared_address(memory));                     \
+#define NAMP_INT8_PRODUCT(name, tile, threads, blocks, async)                   \
+  NAMP_KERNEL(threads, blocks)                                                  \
+  int8_gemm_##name##tile##_kernel(NAMP_GRID_CONSTANT const Int8TileArgs args) { \
+    using Product = Int8Product<tile, threads, async>;                          \
+    alignas(256) __shared__ unsigned char memory[Product::kBytes];              \
+    Product::run(args, shared_address(memory));                                 \
   }
 
 }  // namespace namp::cuda
