@@ -26,7 +26,10 @@ inline cuda::ChannelsLast channels_last(const void* from, void* to, int64_t imag
           static_cast<int32_t>(groups),
           static_cast<int32_t>(channels),
           1,
-          0};
+          0,
+          {},
+          {},
+          {}};
 }
 // [images, channels, height, width] with a row's pixels adjacent.
 inline cuda::RowWindows row_windows(const void* from, int64_t images, int64_t channels,
@@ -39,7 +42,9 @@ inline cuda::RowWindows row_windows(const void* from, int64_t images, int64_t ch
           static_cast<int32_t>(width),
           static_cast<int32_t>(left),
           static_cast<int32_t>(pixels),
-          0};
+          0,
+          {},
+          {}};
 }
 inline int64_t bytes_of(const cuda::ChannelsLast& t) {
   return align((t.images * t.plane * t.words() + t.zeros) * int64_t{sizeof(uint16_t)} *
@@ -69,7 +74,7 @@ inline bool is_one_tap(const namp_conv2d_args& a) {
 }
 inline cuda::ChannelsLast image_of(const namp_conv2d_args& a, const ConvolutionShape& s) {
   auto image = gathered_image(a.groups, s.in_channels, a.in_h * a.in_w);
-  if (!is_one_tap(a)) return image;
+  if (!is_one_tap(a) || (a.stride_h == 1 && a.stride_w == 1)) return image;
   image.plane = static_cast<int32_t>(s.plane);
   image.width = static_cast<int32_t>(s.out_w);
   image.row_step = a.in_w * a.stride_h;
@@ -97,6 +102,8 @@ inline void set_dividers(cuda::ConvolutionArgs& c) {
   }
   c.by_channels = Divider::of(c.channels);
   c.by_kernel_w = Divider::of(c.kernel_w);
+  c.by_row_channels = Divider::of(std::max<int64_t>(c.gemm.call.m / c.phases_of_rows, 1));
+  c.by_step_w = Divider::of(c.step_w);
 }
 // The products of some images: sums and what follows them are still to be given.
 inline cuda::ConvolutionArgs products_of(const namp_conv2d_args& args, const cuda::GatherAxis& h,

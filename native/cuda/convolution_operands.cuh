@@ -54,21 +54,24 @@ class GatheredOperands {
     // For a row that is not there the tile's first comes again: nobody writes its sums.
     const int rows = static_cast<int>(call.m) - tile.row;
     const int line = part.line < rows ? part.line : 0;
-    const int to_second = line + kLines < rows ? kLines : 0;
     const auto* const weight = static_cast<const uint16_t*>(call.a) + task.group * call.stride_a +
                                (tile.row + line) * call.lda +
                                (h.first_tap * args.kernel_w + w.first_tap) * args.channels;
-    weights_[0] = weight;
-    weights_[1] = weight + to_second * static_cast<int>(call.lda);
+#pragma unroll
+    for (int i = 0; i < ShareOfA::kEach; ++i)
+      weights_[i] =
+          weight + (line + i * kLines < rows ? i * kLines * static_cast<int>(call.lda) : 0);
     first_channel_ = task.group * args.channels;
     const int columns = task.columns(args);
 #pragma unroll
     for (int i = 0; i < ShareOfB::kEach; ++i) {
       const int column = tile.column + part.line + i * kLines;
       const GatherColumn own(args, task, column);
-      y_[i] = column < columns ? h.origin + own.y * args.h.stride : kOutside;
+      const int y = h.origin + own.y * args.h.stride;
+      y_[i] = column < columns ? y : kOutside;
       x_[i] = w.origin + own.x * args.w.stride;
-      first_row_[i] = own.image * args.h.image;
+      first_[i] = static_cast<uint32_t>((own.image * args.h.image + y) * args.w.image + x_[i]) *
+                  static_cast<uint32_t>(args.pitch);
     }
     find_pixels(args);
     count_on(args, part.column);
@@ -128,7 +131,7 @@ class GatheredOperands {
   using ShareOfB = WordShare<TileB, kThreads>;
   using Part = TilePart<TileA>;  // of either tile
   static constexpr int kLines = ShareOfA::kLines;
-  static_assert(ShareOfA::kEach == 2 && ShareOfB::kLines == kLines);
+  static_assert(ShareOfB::kLines == kLines);
 
   // So much further along k. A tap has many slices: what follows from it is found when it begins.
   NAMP_DEVICE void count_on(const ConvolutionArgs& args, int elements) {
@@ -150,21 +153,22 @@ class GatheredOperands {
         ++tap_h_;
         taps += args.h.weight_step * args.kernel_w - taps_w_ * args.w.weight_step;
       }
-      weights_[0] += taps * args.channels;
-      weights_[1] += taps * args.channels;
+#pragma unroll
+      for (const uint16_t*& weight : weights_)
+        weight += taps * args.channels;
     } while (channel_ >= args.channels);
     find_pixels(args);
   }
   NAMP_DEVICE void find_pixels(const ConvolutionArgs& args) {
     const auto* const images =
         static_cast<const uint16_t*>(args.gemm.call.b) + (first_channel_ + channel_);
+    const int y = tap_h_ * args.h.tap_step;
+    const int x = tap_w_ * args.w.tap_step;
+    const auto tap = static_cast<uint32_t>((y * args.w.image + x) * args.pitch);
 #pragma unroll
     for (int i = 0; i < ShareOfB::kEach; ++i) {
-      const int y = y_[i] + tap_h_ * args.h.tap_step;
-      const int x = x_[i] + tap_w_ * args.w.tap_step;
-      pixels_at_[i] = images + (is_inside(args.h, args.w, y, x)
-                                    ? ((first_row_[i] + y) * args.w.image + x) * args.pitch
-                                    : args.zeros);
+      const bool inside = is_inside(args.h, args.w, y_[i] + y, x_[i] + x);
+      pixels_at_[i] = images + (inside ? first_[i] + tap : static_cast<uint32_t>(args.zeros));
     }
   }
 
@@ -173,10 +177,10 @@ class GatheredOperands {
   const uint16_t* weights_[ShareOfA::kEach];
   const uint16_t* pixels_at_[ShareOfB::kEach];
   int first_channel_;  // of the group
-  // Where the first tap finds them, in their image, and that image's first row.
+  // Where the first tap finds them, in their image and among the elements of all.
   int y_[ShareOfB::kEach];
   int x_[ShareOfB::kEach];
-  int first_row_[ShareOfB::kEach];
+  uint32_t first_[ShareOfB::kEach];
   int taps_w_;
   int tap_h_ = 0;
   int tap_w_ = 0;
@@ -206,7 +210,7 @@ class WeightOperands {
     const int element = tile.column + own.column;
     const int tap = static_cast<int>(static_cast<uint32_t>(element) / args.by_channels);
     const int tap_h = static_cast<int>(static_cast<uint32_t>(tap) / args.by_kernel_w);
-    const GatherColumn first(args, GatherTask(args, 0),
+    const GatherColumn first(args, GatherTask(),
                              part.index * static_cast<int>(call.k) + own.line);
     const int y = args.h.of[0].origin + tap_h * args.h.tap_step;
     const int x = args.w.of[0].origin + (tap - tap_h * args.kernel_w) * args.w.tap_step;
@@ -316,6 +320,9 @@ class WeightOperands {
   NAMP_TENSOR_PRODUCT(convolution_##name##_64_kernel, Element, Pair, kNarrowTileThreads, narrow, \
                       async,                                                                     \
                       GatheredOperands<kNarrowTile, kNarrowTile, kNarrowTileThreads, async>)     \
+  NAMP_TENSOR_PRODUCT(convolution_##name##_32_128_kernel, Element, Pair, kNarrowTileThreads,     \
+                      narrow, async,                                                             \
+                      GatheredOperands<kFewRows, kWideTile, kNarrowTileThreads, async>)          \
   NAMP_TENSOR_PRODUCT(convolution_##name##_weight_128_kernel, Element, Pair, kWideTileThreads,   \
                       wide, async, WeightOperands<kWideTile, kWideTileThreads, async>)           \
   NAMP_TENSOR_PRODUCT(convolution_##name##_weight_64_kernel, Element, Pair, kNarrowTileThreads,  \

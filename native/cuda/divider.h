@@ -1,5 +1,5 @@
-// Division by a number that the host knows: two multiplications' worth of instructions in place of the
-// twenty that a GPU has for it, some of them conversions by units that are slow.
+// Division by a number that the host knows (divide.cuh): three instructions in place of the twenty that a GPU
+// has for it, some of them conversions by units that are slow.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,6 @@ struct Divider {
     const uint64_t one = uint64_t{1} << (31 + shift);
     const auto divisor = static_cast<uint64_t>(by);
     return {static_cast<uint32_t>(by), static_cast<uint32_t>((one + divisor - 1) / divisor), shift};
-  }
-  friend constexpr uint32_t operator/(uint32_t n, const Divider& d) {
-    return static_cast<uint32_t>((uint64_t{n << 1} * d.multiplier) >> 32) >> d.shift;
   }
 };
 

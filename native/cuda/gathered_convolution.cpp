@@ -77,13 +77,23 @@ const cuda::TensorConvolutions* CudaBackend::gathering_kernels(const namp_conv2d
 
 void CudaBackend::launch_copies(cuda::ChannelsLast first, cuda::ChannelsLast second,
                                 namp_stream stream) {
-  first.at_once = cuda::pixels_at_once(first);
-  second.at_once = cuda::pixels_at_once(second);
+  for (cuda::ChannelsLast* t : {&first, &second}) {
+    t->at_once = cuda::pixels_at_once(*t);
+    if (t->images == 0) continue;  // there is none
+    t->by_plane = cuda::Divider::of(t->plane);
+    t->by_width = cuda::Divider::of(t->width);
+    t->by_word_tiles = cuda::Divider::of(cuda::blocks(t->words(), cuda::kChannelsLastWords));
+  }
   launch(cuda::kChannelsLast, channels_last_tasks(first) + channels_last_tasks(second),
          {{first, second}}, stream);
 }
-void CudaBackend::launch_copies(const cuda::RowWindows& first, const cuda::RowWindows& second,
+void CudaBackend::launch_copies(cuda::RowWindows first, cuda::RowWindows second,
                                 namp_stream stream) {
+  for (cuda::RowWindows* t : {&first, &second}) {
+    if (t->words() == 0) continue;
+    t->by_row_words = cuda::Divider::of(t->pixels / 2);
+    t->by_height = cuda::Divider::of(t->height);
+  }
   launch(cuda::kRowWindows, cuda::blocks(first.words() + second.words(), cuda::kElementThreads),
          {{first, second}}, stream);
 }
@@ -184,7 +194,10 @@ bool CudaBackend::spread_input_gradient(const namp_conv2d_args& args, namp_strea
                                 static_cast<int32_t>(s.out_w),
                                 static_cast<int32_t>(args.in_h),
                                 static_cast<int32_t>(args.stride_h),
-                                static_cast<int32_t>(together)};
+                                static_cast<int32_t>(together),
+                                cuda::Divider::of(args.in_w / together),
+                                cuda::Divider::of(args.in_h),
+                                cuda::Divider::of(args.stride_h)};
   launch(cuda::kSpread,
          cuda::blocks(planes * args.in_h * args.in_w / together, cuda::kElementThreads), spread,
          stream);

@@ -135,6 +135,9 @@ void CudaBackend::sum_weight_gradient(const namp_conv2d_args& args, const float*
   sum.taps_together = of_windows ? static_cast<int32_t>(args.kernel_w) : 1;
   sum.rows = args.out_channels;
   sum.parts = parts;
+  sum.by_channels = cuda::Divider::of(sum.channels);
+  sum.by_taps = cuda::Divider::of(sum.taps);
+  sum.by_taps_together = cuda::Divider::of(sum.taps_together);
   launch(cuda::kConvolutionWeight, cuda::blocks(args.out_channels * s.taps, cuda::kElementThreads),
          sum, stream);
 }

@@ -100,7 +100,7 @@ class Int8Product {
         const uint32_t at_b = slice + Tile::kBytes;
         multiply_slice<Int8Four, Tile, Tile>(sums_, slice + place_a, at_b + place_b);
         if (args.a_zero_point == 0) return;
-        const int thread = opaque(thread_index());
+        const int thread = own_thread();
 #pragma unroll
         for (int word = 0; word < 2; ++word) {
           const int place = Tile::place(thread / 2, thread % 2 * 2 + word);
@@ -116,7 +116,7 @@ class Int8Product {
     } else {
       multiply_by(LoaderPair(Elements(a, args.k, rows), Elements(b, args.k, columns)));
     }
-    const int thread = opaque(thread_index());
+    const int thread = own_thread();
     sum_of_b += exchange(sum_of_b, 1);
     if (thread % 2 == 0) {
       store_shared(memory + static_cast<uint32_t>(thread * 2), int8_correction(args, sum_of_b));
@@ -126,7 +126,7 @@ class Int8Product {
 
   template <class T>
   NAMP_DEVICE void write(const namp_int8_gemm_args& args, const TileOfC& tile, uint32_t memory) {
-    const Position own(opaque(thread_index()));
+    const Position own(own_thread());
     T* c = static_cast<T*>(args.c);
 #pragma unroll 1
     for (int part = 0; part < kParts; ++part) {

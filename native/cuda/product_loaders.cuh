@@ -76,7 +76,7 @@ struct TilePart {
   int column;  // in elements
 
   NAMP_DEVICE explicit TilePart(bool of_words = true) {
-    const int thread = opaque(thread_index());
+    const int thread = own_thread();
     const int parts = of_words ? Tile::kWords : Tile::kWords * kWordParts;
     line = thread / parts;
     column = thread % parts * (of_words ? kWordParts : 1);
@@ -106,7 +106,7 @@ class WordLoader {
   // The operand's first element of the tile, with ld elements from line to line; what is left of its
   // side from there on.
   NAMP_DEVICE WordLoader(const Element* first, int64_t ld, int64_t side_left)
-      : step_(Tile::kAlongDepth ? int64_t{kDepthParts} : kDepthParts * ld) {
+      : step_(Tile::kAlongDepth ? kDepthParts : kDepthParts * static_cast<int>(ld)) {
     Part part;
     place_ = part.place();
     int lines = Share::kLines;
@@ -150,7 +150,7 @@ class WordLoader {
   using Part = TilePart<Tile, Element>;
   static_assert(Share::kEach == 2);
 
-  int64_t step_;         // from slice to slice
+  int step_;             // from slice to slice
   uint32_t place_;       // of the thread's first word in a tile
   const Element* from_;  // of the next slice
   int to_second_;

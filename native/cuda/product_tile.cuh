@@ -9,12 +9,20 @@
 
 #include "cuda/platform.cuh"
 
+#include "cuda/divide.cuh"
 #include "cuda/gemm_kernels.h"
 #include "cuda/tensor_core.cuh"
 
 namespace namp::cuda {
 
 inline constexpr int kSlice = kProductDepth;  // of k
+
+// The thread, as a value that the compiler finds anew where it is asked for (opaque), and of which it knows
+// that it is not negative: then quotients by powers of two are shifts.
+NAMP_DEVICE int own_thread() {
+  constexpr uint32_t kMost = 1024;  // threads of a block
+  return static_cast<int>(static_cast<uint32_t>(opaque(thread_index())) % kMost);
+}
 
 // kRowsOrColumns: rows of A or columns of B. kAlong: whether elements that are adjacent in memory are
 // adjacent along k.
@@ -76,8 +84,8 @@ struct ProductSlices {
   template <class Loaders, class Body>
   NAMP_DEVICE static void each(Loaders& loaders, int64_t depth, uint32_t memory, Body&& body) {
     // Slices; the last may have less than others.
-    int to_load = static_cast<int>(blocks(depth, kDepth));
-    const int last = static_cast<int>(depth - int64_t{to_load - 1} * kDepth);
+    int to_load = static_cast<int>((static_cast<uint64_t>(depth) + (kDepth - 1)) / kDepth);
+    const int last = static_cast<int>(static_cast<uint32_t>(depth)) - (to_load - 1) * kDepth;
     const auto left = [&] { return to_load > 1 ? kDepth : last; };
     const auto start = [&](uint32_t stage) {
       if (to_load > 0) loaders.start(stage, left());

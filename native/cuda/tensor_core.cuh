@@ -11,11 +11,9 @@
 
 #include "cuda/platform.cuh"
 
-#include <type_traits>
-#include <utility>
-
 #include "cuda/kernels.h"
 #include "cuda/reduce.cuh"
+#include "cuda/unrolled.cuh"
 #include "formulas/lane.h"
 
 namespace namp::cuda {
@@ -23,16 +21,6 @@ namespace namp::cuda {
 inline constexpr int kRowsOfA = 16;      // rows of a warp
 inline constexpr int kDepth = 16;        // columns of A, rows of B
 inline constexpr int kWordElements = 8;  // in 16 bytes
-
-// Calls body(std::integral_constant<int, i>) for i from 0 on: a loop whose index is known to templates.
-template <class Body, int... kIndices>
-NAMP_DEVICE void unrolled(Body&& body, std::integer_sequence<int, kIndices...>) {
-  (body(std::integral_constant<int, kIndices>()), ...);
-}
-template <int kCount, class Body>
-NAMP_DEVICE void unrolled(Body&& body) {
-  unrolled(body, std::make_integer_sequence<int, kCount>());
-}
 
 // Two elements in a word, the first in the lower half.
 struct Float16Pair {
@@ -225,12 +213,16 @@ NAMP_DEVICE void store_shared_floats(uint32_t to, const float* four) {
                "f"(four[2]), "f"(four[3])
                : "memory");
 }
+template <int kBehind = 0>
 NAMP_DEVICE uint32_t load_shared_word(uint32_t from) {
   uint32_t x;
-  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x) : "r"(from) : "memory");
+  asm volatile("ld.shared.u32 %0, [%1+%2];" : "=r"(x) : "r"(from), "n"(kBehind) : "memory");
   return x;
 }
-NAMP_DEVICE float load_shared_float(uint32_t from) { return from_bits(load_shared_word(from)); }
+template <int kBehind = 0>
+NAMP_DEVICE float load_shared_float(uint32_t from) {
+  return from_bits(load_shared_word<kBehind>(from));
+}
 template <int kBehind = 0>
 NAMP_DEVICE void load_shared_floats(float* four, uint32_t from) {
   asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4+%5];"
