@@ -210,8 +210,7 @@ class WeightOperands {
     const int element = tile.column + own.column;
     const int tap = static_cast<int>(static_cast<uint32_t>(element) / args.by_channels);
     const int tap_h = static_cast<int>(static_cast<uint32_t>(tap) / args.by_kernel_w);
-    const GatherColumn first(args, GatherTask(),
-                             part.index * static_cast<int>(call.k) + own.line);
+    const GatherColumn first(args, GatherTask(), part.index * static_cast<int>(call.k) + own.line);
     const int y = args.h.of[0].origin + tap_h * args.h.tap_step;
     const int x = args.w.of[0].origin + (tap - tap_h * args.kernel_w) * args.w.tap_step;
     y_ = (element < call.n ? y : kOutside) + first.y * args.h.stride;

@@ -97,7 +97,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"convolution_float16_64_128_kernel", 168, 168, 36864, kStores, false, 80},
     {"convolution_float16_64_kernel", 120, 112, 24576, kStores, false, 80},
     {"convolution_float16_sm75_128_kernel", 176, 168, 33792, kLoadsAndStores, false},
-    {"convolution_float16_sm75_32_128_kernel", 128, 136, 20480, kLoadsAndStores, false},
+    {"convolution_float16_sm75_32_128_kernel", 128, 128, 20480, kLoadsAndStores, false},
     {"convolution_float16_sm75_64_128_kernel", 192, 192, 24576, kLoadsAndStores, false},
     {"convolution_float16_sm75_64_kernel", 136, 120, 16896, kLoadsAndStores, false},
     {"convolution_float16_sm75_weight_128_kernel", 168, 160, 33792, kLoadsAndStores, false},
