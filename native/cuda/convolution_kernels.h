@@ -42,6 +42,8 @@ struct ChannelsLast {
   int32_t groups;
   int32_t channels;  // of a group
   int32_t at_once;   // pixels_at_once
+  int32_t zeros;     // words of zeros behind the last pixel
+  Divider by_plane, by_width, by_word_tiles;
 
   constexpr int64_t words() const {  // of a pixel
     return groups * blocks(channels, kPack);
@@ -80,8 +82,10 @@ struct RowWindows {
   int32_t width;
   int32_t left;    // pixels of zeros before a row
   int32_t pixels;  // of a row with its zeros; even
+  int32_t zeros;   // words of zeros behind the last row
+  Divider by_row_words, by_height;
 
-  constexpr int64_t words() const { return images * height * pixels / 2; }
+  constexpr int64_t words() const { return images * height * pixels / 2 + zeros; }
 };
 struct RowWindowsArgs {
   RowWindows tensors[2];
@@ -201,8 +205,24 @@ struct ConvolutionArgs {
   // [step_h, step_w, channels] of the image, ldc and stride_c are of channels and images; else 1.
   int32_t phases_of_rows;
   PixelWalk walk;  // the weight's gradient: by kWalk
+  // Elements from b to a pixel of zeros, or a window of them: what a tap beyond the image reads.
+  int32_t zeros;
+  // For the divisions of a tile (set_dividers): by groups, phases of a row, positions of a phase, or 1 where it
+  // has none; of the weight's gradient by channels and a row's taps.
+  Divider by_groups;
+  Divider by_phases_w;
+  Divider by_height[kMostPhases];
+  Divider by_width[kMostPhases];
+  Divider by_channels;
+  Divider by_kernel_w;
+  // Of rows with phases: by the channels of a phase, and phases of a row.
+  Divider by_row_channels;
+  Divider by_step_w;
 };
 inline constexpr int kWalk = 16;
+
+// Rows of the smallest tile: of images of few channels.
+inline constexpr int kFewRows = 32;
 
 // A product, and the tile of it that a block makes.
 struct ConvolutionKernel {
@@ -216,7 +236,7 @@ struct ConvolutionKernel {
 // The products of a dtype, by tiles of several sizes: result, for output and the image's gradient; weight,
 // for the weight's.
 struct TensorConvolutions {
-  ConvolutionKernel result[3];
+  ConvolutionKernel result[4];
   ConvolutionKernel weight[2];
 };
 
@@ -229,11 +249,15 @@ struct TensorConvolutions {
   }
 #define NAMP_NARROW(image, name) \
   { {image, "convolution_" name "_64_kernel", kNarrowTileThreads}, kNarrowTile, kNarrowTile, 1.5 }
-#define NAMP_TENSOR_CONVOLUTIONS(image, dtype)                                         \
-  {                                                                                    \
-    {NAMP_WIDE(image, dtype), NAMP_MIDDLE(image, dtype), NAMP_NARROW(image, dtype)}, { \
-      NAMP_WIDE(image, dtype "_weight"), NAMP_NARROW(image, dtype "_weight")           \
-    }                                                                                  \
+#define NAMP_FEW(image, name) \
+  { {image, "convolution_" name "_32_128_kernel", kNarrowTileThreads}, kFewRows, kWideTile, 1.8 }
+#define NAMP_TENSOR_CONVOLUTIONS(image, dtype)                                      \
+  {                                                                                 \
+    {NAMP_WIDE(image, dtype), NAMP_MIDDLE(image, dtype), NAMP_NARROW(image, dtype), \
+     NAMP_FEW(image, dtype)},                                                       \
+    {                                                                               \
+      NAMP_WIDE(image, dtype "_weight"), NAMP_NARROW(image, dtype "_weight")        \
+    }                                                                               \
   }
 
 inline constexpr TensorConvolutions kConvolutionTuringFloat16 =
@@ -246,6 +270,7 @@ inline constexpr TensorConvolutions kConvolutionBFloat16 =
 #undef NAMP_WIDE
 #undef NAMP_MIDDLE
 #undef NAMP_NARROW
+#undef NAMP_FEW
 #undef NAMP_TENSOR_CONVOLUTIONS
 
 // Spreads planes: to[plane][y step_h][2 x] = from[plane][y][x], elements of two bytes, and zeros between.
@@ -258,6 +283,7 @@ struct SpreadArgs {
   int32_t to_h;
   int32_t step_h;
   int32_t together;  // elements of a row of to that lie in an aligned word: 8, 4 or 2
+  Divider by_row_parts, by_to_h, by_step_h;
 };
 inline constexpr Kernel<SpreadArgs> kSpread{"convolution", "spread_kernel", kElementThreads};
 
@@ -272,6 +298,7 @@ struct ConvolutionWeightArgs {
   int32_t taps_together;  // a window's, of kWindowChannels each; or 1
   int64_t rows;
   int64_t parts;
+  Divider by_channels, by_taps, by_taps_together;
 };
 inline constexpr Kernel<ConvolutionWeightArgs> kConvolutionWeight{
     "convolution", "convolution_weight_kernel", kElementThreads};

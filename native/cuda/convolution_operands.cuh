@@ -52,21 +52,26 @@ class GatheredOperands {
     place_ = part.place();
     taps_w_ = w.taps;
     // For a row that is not there the tile's first comes again: nobody writes its sums.
-    const int64_t rows = call.m - tile.row;
+    const int rows = static_cast<int>(call.m) - tile.row;
     const int line = part.line < rows ? part.line : 0;
-    to_second_row_ = line + kLines < rows ? kLines * static_cast<int>(call.lda) : 0;
-    weight_ = static_cast<const uint16_t*>(call.a) + task.group * call.stride_a +
-              (tile.row + line) * call.lda +
-              (h.first_tap * args.kernel_w + w.first_tap) * args.channels;
-    image_ = static_cast<const uint16_t*>(call.b) + task.group * args.channels;
+    const auto* const weight = static_cast<const uint16_t*>(call.a) + task.group * call.stride_a +
+                               (tile.row + line) * call.lda +
+                               (h.first_tap * args.kernel_w + w.first_tap) * args.channels;
+#pragma unroll
+    for (int i = 0; i < ShareOfA::kEach; ++i)
+      weights_[i] =
+          weight + (line + i * kLines < rows ? i * kLines * static_cast<int>(call.lda) : 0);
+    first_channel_ = task.group * args.channels;
     const int columns = task.columns(args);
 #pragma unroll
     for (int i = 0; i < ShareOfB::kEach; ++i) {
-      const int column = static_cast<int>(tile.column) + part.line + i * kLines;
+      const int column = tile.column + part.line + i * kLines;
       const GatherColumn own(args, task, column);
-      y_[i] = column < columns ? h.origin + own.y * args.h.stride : kOutside;
+      const int y = h.origin + own.y * args.h.stride;
+      y_[i] = column < columns ? y : kOutside;
       x_[i] = w.origin + own.x * args.w.stride;
-      first_row_[i] = own.image * args.h.image;
+      first_[i] = static_cast<uint32_t>((own.image * args.h.image + y) * args.w.image + x_[i]) *
+                  static_cast<uint32_t>(args.pitch);
     }
     find_pixels(args);
     count_on(args, part.column);
@@ -82,16 +87,31 @@ class GatheredOperands {
     if (tile.column >= task.columns(args)) return 0;  // the phase has fewer than others
     return args.h.of[task.phase_h].taps * args.w.of[task.phase_w].taps * args.channels;
   }
+  // A whole slice is copied without a look at its ends.
   NAMP_DEVICE void start(const ConvolutionArgs&, uint32_t stage, int depth_left) {
-    const bool there = depth_left == kSlice || Part().column < depth_left;
     const uint32_t to = stage + place_;
-    rows_.start(0, to, weight_, there ? kWordElements : 0);
-    rows_.start(1, to + ShareOfA::kStep, weight_ + to_second_row_, there ? kWordElements : 0);
-#pragma unroll
-    for (int i = 0; i < ShareOfB::kEach; ++i) {
-      pixels_.start(i, to + TileA::kBytes + i * ShareOfB::kStep, image_ + pixel_[i],
-                    there && pixel_[i] >= 0 ? kWordElements : 0);
+    if (depth_left == kSlice) {
+      unrolled<ShareOfA::kEach>([&](auto i) {
+        constexpr int kIndex = decltype(i)::value;
+        rows_.template start<kIndex * ShareOfA::kStep>(kIndex, to, weights_[kIndex]);
+      });
+      unrolled<ShareOfB::kEach>([&](auto i) {
+        constexpr int kIndex = decltype(i)::value;
+        pixels_.template start<TileA::kBytes + kIndex * ShareOfB::kStep>(kIndex, to,
+                                                                         pixels_at_[kIndex]);
+      });
+      return;
     }
+    const int there = Part().column < depth_left ? kWordElements : 0;
+    unrolled<ShareOfA::kEach>([&](auto i) {
+      constexpr int kIndex = decltype(i)::value;
+      rows_.template start<kIndex * ShareOfA::kStep>(kIndex, to, weights_[kIndex], there);
+    });
+    unrolled<ShareOfB::kEach>([&](auto i) {
+      constexpr int kIndex = decltype(i)::value;
+      pixels_.template start<TileA::kBytes + kIndex * ShareOfB::kStep>(kIndex, to,
+                                                                       pixels_at_[kIndex], there);
+    });
   }
   NAMP_DEVICE void land(const ConvolutionArgs& args, uint32_t stage, int) {
     if constexpr (!kAsync) {
@@ -111,18 +131,21 @@ class GatheredOperands {
   using ShareOfB = WordShare<TileB, kThreads>;
   using Part = TilePart<TileA>;  // of either tile
   static constexpr int kLines = ShareOfA::kLines;
-  static_assert(ShareOfA::kEach == 2 && ShareOfB::kLines == kLines);
+  static_assert(ShareOfB::kLines == kLines);
 
   // So much further along k. A tap has many slices: what follows from it is found when it begins.
   NAMP_DEVICE void count_on(const ConvolutionArgs& args, int elements) {
     channel_ += elements;
-    weight_ += elements;
-    image_ += elements;
+#pragma unroll
+    for (const uint16_t*& weight : weights_)
+      weight += elements;
+#pragma unroll
+    for (const uint16_t*& pixel : pixels_at_)
+      pixel += elements;
     if (channel_ < args.channels) return;
 #pragma unroll 1
     do {
       channel_ -= args.channels;
-      image_ -= args.channels;
       // Rows of the weight have their taps one after the other, of which a phase may have every n-th.
       int taps = args.w.weight_step - 1;
       if (++tap_w_ == taps_w_) {
@@ -130,33 +153,34 @@ class GatheredOperands {
         ++tap_h_;
         taps += args.h.weight_step * args.kernel_w - taps_w_ * args.w.weight_step;
       }
-      weight_ += taps * args.channels;
+#pragma unroll
+      for (const uint16_t*& weight : weights_)
+        weight += taps * args.channels;
     } while (channel_ >= args.channels);
     find_pixels(args);
   }
   NAMP_DEVICE void find_pixels(const ConvolutionArgs& args) {
+    const auto* const images =
+        static_cast<const uint16_t*>(args.gemm.call.b) + (first_channel_ + channel_);
+    const int y = tap_h_ * args.h.tap_step;
+    const int x = tap_w_ * args.w.tap_step;
+    const auto tap = static_cast<uint32_t>((y * args.w.image + x) * args.pitch);
 #pragma unroll
     for (int i = 0; i < ShareOfB::kEach; ++i) {
-      const int y = y_[i] + tap_h_ * args.h.tap_step;
-      const int x = x_[i] + tap_w_ * args.w.tap_step;
-      pixel_[i] = is_inside(args.h, args.w, y, x)
-                      ? ((first_row_[i] + y) * args.w.image + x) * args.pitch
-                      : kNoPixel;
+      const bool inside = is_inside(args.h, args.w, y_[i] + y, x_[i] + x);
+      pixels_at_[i] = images + (inside ? first_[i] + tap : static_cast<uint32_t>(args.zeros));
     }
   }
 
-  static constexpr int kNoPixel = -1;
-
   uint32_t place_;  // of the thread's first word in either tile
   // The thread's words of the next slice.
-  const uint16_t* weight_;
-  int to_second_row_;
-  const uint16_t* image_;
-  int pixel_[ShareOfB::kEach];  // from there, or kNoPixel
-  // Where the first tap finds them, in their image, and that image's first row.
+  const uint16_t* weights_[ShareOfA::kEach];
+  const uint16_t* pixels_at_[ShareOfB::kEach];
+  int first_channel_;  // of the group
+  // Where the first tap finds them, in their image and among the elements of all.
   int y_[ShareOfB::kEach];
   int x_[ShareOfB::kEach];
-  int first_row_[ShareOfB::kEach];
+  uint32_t first_[ShareOfB::kEach];
   int taps_w_;
   int tap_h_ = 0;
   int tap_w_ = 0;
@@ -181,23 +205,22 @@ class WeightOperands {
   NAMP_DEVICE WeightOperands(const ConvolutionArgs& args, const TileOfC& tile)
       : gradient_(gradient_of(args, tile), args.gemm.call.lda, args.gemm.call.m - tile.row) {
     const namp_gemm_args& call = args.gemm.call;
-    const int part = static_cast<int>(tile.product) / args.groups;
-    const int group = static_cast<int>(tile.product) - part * args.groups;
+    const PartOfProduct part(args, tile);
     const Part own;
-    const int element = static_cast<int>(tile.column) + own.column;
-    const int tap = element / args.channels;
-    const int tap_h = tap / args.kernel_w;
-    const Position first(args.h, args.w, part * static_cast<int>(call.k) + own.line);
+    const int element = tile.column + own.column;
+    const int tap = static_cast<int>(static_cast<uint32_t>(element) / args.by_channels);
+    const int tap_h = static_cast<int>(static_cast<uint32_t>(tap) / args.by_kernel_w);
+    const GatherColumn first(args, GatherTask(), part.index * static_cast<int>(call.k) + own.line);
     const int y = args.h.of[0].origin + tap_h * args.h.tap_step;
     const int x = args.w.of[0].origin + (tap - tap_h * args.kernel_w) * args.w.tap_step;
-    y_ = (element < call.n ? y : kOutside) + first.h * args.h.stride;
-    x_ = x + first.w * args.w.stride;
+    y_ = (element < call.n ? y : kOutside) + first.y * args.h.stride;
+    x_ = x + first.x * args.w.stride;
     y_end_ = (element < call.n ? y : kOutside) + args.h.result * args.h.stride;
     x_end_ = x + args.w.result * args.w.stride;
     pixel_ = static_cast<uint32_t>(
-        ((first.image * args.h.image + y + first.h * args.h.stride) * args.w.image + x_) *
+        ((first.image * args.h.image + y + first.y * args.h.stride) * args.w.image + x_) *
         args.pitch);
-    from_ = static_cast<const uint16_t*>(call.b) + group * args.channels + element -
+    from_ = static_cast<const uint16_t*>(call.b) + part.group * args.channels + element -
             tap * args.channels;
     place_ = own.place();
   }
@@ -208,19 +231,20 @@ class WeightOperands {
     body(OperandsOfCall(args, WeightOperands(args, tile)));
   }
   NAMP_DEVICE static int64_t depth(const ConvolutionArgs& args, const TileOfC& tile) {
-    return depth_of_part(args.gemm, tile.product / args.groups);
+    return depth_of_part(args.gemm, PartOfProduct(args, tile).index);
   }
   NAMP_DEVICE void start(const ConvolutionArgs& args, uint32_t stage, int depth_left) {
     gradient_.start(stage, depth_left);
     const uint32_t to = stage + TileA::kBytes + place_;
     const int line = depth_left == kSlice ? 0 : Part().line;  // all of a whole slice are there
-#pragma unroll
-    for (int i = 0; i < Share::kEach; ++i) {
-      const bool there = line + i * Share::kLines < depth_left && is_inside(args.h, args.w, y_, x_);
-      pixels_.start(i, to + i * Share::kStep, from_ + (there ? pixel_ : 0),
-                    there ? kWordElements : 0);
+    unrolled<Share::kEach>([&](auto i) {
+      constexpr int kIndex = decltype(i)::value;
+      const bool there =
+          line + kIndex * Share::kLines < depth_left && is_inside(args.h, args.w, y_, x_);
+      pixels_.template start<kIndex * Share::kStep>(
+          kIndex, to, from_ + (there ? pixel_ : static_cast<uint32_t>(args.zeros)));
       walk(args);
-    }
+    });
   }
   NAMP_DEVICE void land(const ConvolutionArgs&, uint32_t stage, int depth_left) {
     gradient_.land(stage, depth_left);
@@ -235,14 +259,23 @@ class WeightOperands {
  private:
   using Share = WordShare<TileB, kThreads>;
   using Part = TilePart<TileB>;
+  struct PartOfProduct {
+    int index;
+    int group;
+    NAMP_DEVICE PartOfProduct(const ConvolutionArgs& args, const TileOfC& tile) {
+      const uint32_t part = static_cast<uint32_t>(tile.product) / args.by_groups;
+      index = static_cast<int>(part);
+      group = tile.product - static_cast<int>(part * args.by_groups.by);
+    }
+  };
   static_assert(Share::kLines == kWalk && Share::kLines * Share::kEach == kSlice,
                 "the positions of a thread's words, and of its next slice, are equally far apart");
 
   NAMP_DEVICE static const uint16_t* gradient_of(const ConvolutionArgs& args, const TileOfC& tile) {
     const namp_gemm_args& call = args.gemm.call;
-    const int64_t part = tile.product / args.groups;
-    return static_cast<const uint16_t*>(call.a) + part * call.k * call.lda +
-           (tile.product - part * args.groups) * call.stride_a + tile.row;
+    const PartOfProduct part(args, tile);
+    return static_cast<const uint16_t*>(call.a) + part.index * call.k * call.lda +
+           part.group * call.stride_a + tile.row;
   }
 
   // To the output's position of the thread's next word, without a division.
@@ -286,6 +319,9 @@ class WeightOperands {
   NAMP_TENSOR_PRODUCT(convolution_##name##_64_kernel, Element, Pair, kNarrowTileThreads, narrow, \
                       async,                                                                     \
                       GatheredOperands<kNarrowTile, kNarrowTile, kNarrowTileThreads, async>)     \
+  NAMP_TENSOR_PRODUCT(convolution_##name##_32_128_kernel, Element, Pair, kNarrowTileThreads,     \
+                      narrow, async,                                                             \
+                      GatheredOperands<kFewRows, kWideTile, kNarrowTileThreads, async>)          \
   NAMP_TENSOR_PRODUCT(convolution_##name##_weight_128_kernel, Element, Pair, kWideTileThreads,   \
                       wide, async, WeightOperands<kWideTile, kWideTileThreads, async>)           \
   NAMP_TENSOR_PRODUCT(convolution_##name##_weight_64_kernel, Element, Pair, kNarrowTileThreads,  \

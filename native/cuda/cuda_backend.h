@@ -140,8 +140,7 @@ class CudaBackend final : public Backend {
   void depthwise_input_gradient(const namp_conv2d_args& args, namp_stream stream);
   void depthwise_weight_gradient(const namp_conv2d_args& args, namp_stream stream);
   void launch_copies(cuda::ChannelsLast first, cuda::ChannelsLast second, namp_stream stream);
-  void launch_copies(const cuda::RowWindows& first, const cuda::RowWindows& second,
-                     namp_stream stream);
+  void launch_copies(cuda::RowWindows first, cuda::RowWindows second, namp_stream stream);
   void launch_gathered(std::span<const cuda::ConvolutionKernel> kernels,
                        const cuda::ConvolutionArgs& args, namp_stream stream);
   // Of images and weights that are copied as Copy: ChannelsLast or RowWindows.

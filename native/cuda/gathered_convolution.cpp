@@ -77,13 +77,23 @@ const cuda::TensorConvolutions* CudaBackend::gathering_kernels(const namp_conv2d
 
 void CudaBackend::launch_copies(cuda::ChannelsLast first, cuda::ChannelsLast second,
                                 namp_stream stream) {
-  first.at_once = cuda::pixels_at_once(first);
-  second.at_once = cuda::pixels_at_once(second);
+  for (cuda::ChannelsLast* t : {&first, &second}) {
+    t->at_once = cuda::pixels_at_once(*t);
+    if (t->images == 0) continue;  // there is none
+    t->by_plane = cuda::Divider::of(t->plane);
+    t->by_width = cuda::Divider::of(t->width);
+    t->by_word_tiles = cuda::Divider::of(cuda::blocks(t->words(), cuda::kChannelsLastWords));
+  }
   launch(cuda::kChannelsLast, channels_last_tasks(first) + channels_last_tasks(second),
          {{first, second}}, stream);
 }
-void CudaBackend::launch_copies(const cuda::RowWindows& first, const cuda::RowWindows& second,
+void CudaBackend::launch_copies(cuda::RowWindows first, cuda::RowWindows second,
                                 namp_stream stream) {
+  for (cuda::RowWindows* t : {&first, &second}) {
+    if (t->words() == 0) continue;
+    t->by_row_words = cuda::Divider::of(t->pixels / 2);
+    t->by_height = cuda::Divider::of(t->height);
+  }
   launch(cuda::kRowWindows, cuda::blocks(first.words() + second.words(), cuda::kElementThreads),
          {{first, second}}, stream);
 }
@@ -105,7 +115,11 @@ void CudaBackend::launch_gathered(std::span<const cuda::ConvolutionKernel> kerne
   const cuda::ConvolutionKernel& best =
       *std::min_element(kernels.begin(), kernels.end(),
                         [&](const auto& a, const auto& b) { return cost(a) < cost(b); });
-  launch(best.kernel, tiles(best), args, stream);
+  cuda::ConvolutionArgs own = args;
+  own.gemm.is_plain = cuda::has_plain_result(call) ? 1 : 0;
+  own.gemm.tiles = cuda::TileGrid::of(call.m, call.n, best.rows, best.columns);
+  set_dividers(own);
+  launch(best.kernel, tiles(best), own, stream);
 }
 
 void CudaBackend::gather_output(const cuda::TensorConvolutions& kernels,
@@ -180,7 +194,10 @@ bool CudaBackend::spread_input_gradient(const namp_conv2d_args& args, namp_strea
                                 static_cast<int32_t>(s.out_w),
                                 static_cast<int32_t>(args.in_h),
                                 static_cast<int32_t>(args.stride_h),
-                                static_cast<int32_t>(together)};
+                                static_cast<int32_t>(together),
+                                cuda::Divider::of(args.in_w / together),
+                                cuda::Divider::of(args.in_h),
+                                cuda::Divider::of(args.stride_h)};
   launch(cuda::kSpread,
          cuda::blocks(planes * args.in_h * args.in_w / together, cuda::kElementThreads), spread,
          stream);
@@ -194,7 +211,7 @@ void CudaBackend::gather_input_gradient(const cuda::TensorConvolutions& kernels,
   auto weight = channels_last(args.weight, nullptr, args.groups, 1, s.out_channels, s.taps);
   const bool rows_of_phases = has_rows_of_phases(args);
   const cuda::PhaseWeights phases = phase_weights(args, s);
-  auto image = channels_last(nullptr, nullptr, 1, args.groups, s.out_channels, s.plane);
+  auto image = gathered_image(args.groups, s.out_channels, s.plane);
   const int64_t weight_bytes = rows_of_phases
                                    ? align(phases.words() * int64_t{sizeof(uint16_t)} * cuda::kPack)
                                    : bytes_of(weight);

@@ -5,30 +5,37 @@
 #include "cuda/platform.cuh"
 
 #include "cuda/convolution_kernels.h"
+#include "cuda/divide.cuh"
 #include "cuda/product_tile.cuh"
 
 namespace namp::cuda {
 
 // Whose product a tile is of.
 struct GatherTask {
-  int phase_h;
-  int phase_w;
-  int group;
+  int phase_h = 0;
+  int phase_w = 0;
+  int group = 0;
 
+  GatherTask() = default;
   NAMP_DEVICE GatherTask(const ConvolutionArgs& args, int64_t product) {
-    const int index = static_cast<int>(product);
-    const int phase = index / args.groups;
-    group = index - phase * args.groups;
-    phase_h = phase / args.w.phases;
-    phase_w = phase - phase_h * args.w.phases;
+    const auto index = static_cast<uint32_t>(product);
+    const uint32_t phase = index / args.by_groups;
+    group = static_cast<int>(index - phase * args.by_groups.by);
+    const uint32_t of_h = phase / args.by_phases_w;
+    phase_h = static_cast<int>(of_h);
+    phase_w = static_cast<int>(phase - of_h * args.by_phases_w.by);
   }
-  NAMP_DEVICE int width(const ConvolutionArgs& args) const { return args.w.positions(phase_w); }
-  // Of an image.
-  NAMP_DEVICE int positions(const ConvolutionArgs& args) const {
-    return args.h.positions(phase_h) * width(args);
+  // Positions of an image, at least 1.
+  NAMP_DEVICE int height(const ConvolutionArgs& args) const {
+    return static_cast<int>(args.by_height[phase_h].by);
   }
+  NAMP_DEVICE int width(const ConvolutionArgs& args) const {
+    return static_cast<int>(args.by_width[phase_w].by);
+  }
+  // A phase beyond the result has none.
   NAMP_DEVICE int columns(const ConvolutionArgs& args) const {
-    return args.images * positions(args);
+    const bool any = phase_h < args.h.result && phase_w < args.w.result;
+    return any ? args.images * height(args) * width(args) : 0;
   }
 };
 
@@ -39,39 +46,36 @@ struct GatherColumn {
   int x;
 
   NAMP_DEVICE GatherColumn(const ConvolutionArgs& args, const GatherTask& task, int column) {
-    // Of a phase without positions there are no columns.
-    const int width = task.width(args);
-    const auto of_row = static_cast<uint32_t>(width > 0 ? width : 1);
-    const int height = args.h.positions(task.phase_h);
-    const auto of_image = static_cast<uint32_t>(height > 0 ? height : 1) * of_row;
-    const uint32_t index = static_cast<uint32_t>(column) / of_image;
-    const uint32_t position = static_cast<uint32_t>(column) - index * of_image;
-    const uint32_t row = position / of_row;
-    image = static_cast<int>(index);
-    y = static_cast<int>(row);
-    x = static_cast<int>(position - row * of_row);
+    const Divider& width = args.by_width[task.phase_w];
+    const Divider& height = args.by_height[task.phase_h];
+    const auto index = static_cast<uint32_t>(column);
+    const uint32_t row = index / width;
+    const uint32_t of_images = row / height;
+    image = static_cast<int>(of_images);
+    y = static_cast<int>(row - of_images * height.by);
+    x = static_cast<int>(index - row * width.by);
   }
 };
 
 // [m, columns of the phase] in [images, groups, m, positions of all phases]; or, where rows have phases, as
-// ConvolutionArgs says: where the pack of a lane is, of any row.
+// ConvolutionArgs says: where the column of a lane is, or the pack of columns from there on, of any row.
 class GatheredResult {
  public:
   static constexpr bool kIsOfImages = true;
 
-  NAMP_DEVICE GatheredResult(const ConvolutionArgs& args, const TileOfC& tile, int64_t first) {
+  NAMP_DEVICE GatheredResult(const ConvolutionArgs& args, const TileOfC& tile, int first) {
     const namp_gemm_args& call = args.gemm.call;
     const GatherTask task(args, tile.product);
     group_ = task.group;
-    const int left = task.columns(args) - static_cast<int>(first);
+    const int left = task.columns(args) - first;
     there_ = left < kPack ? left : kPack;
-    const GatherColumn column(args, task, static_cast<int>(first));
+    const GatherColumn column(args, task, first);
     const int64_t of_image = args.groups * call.stride_c;
     to_ = static_cast<uint16_t*>(call.c) + column.image * of_image + task.group * call.stride_c +
           int64_t{task.phase_h + column.y * args.step_h} * args.result_w + task.phase_w +
           int64_t{column.x} * args.step_w;
     const int width = task.width(args);
-    const int height = args.h.positions(task.phase_h);
+    const int height = task.height(args);
     const bool dense = args.step_h * args.step_w == 1;
     const int in_image = width * height - (column.y * width + column.x);
     const auto at = reinterpret_cast<uintptr_t>(to_);
@@ -82,22 +86,10 @@ class GatheredResult {
     } else {
       together_ = 1;
     }
-    // The elements' places from there.
-    int x = column.x;
-    int y = column.y;
-    uint32_t place = 0;
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) {
-      places_[j] = place;
-      place += static_cast<uint32_t>(args.step_w);
-      if (++x < width) continue;
-      x = 0;
-      place += static_cast<uint32_t>(args.step_h * args.result_w - width * args.step_w);
-      if (++y < height) continue;
-      y = 0;
-      place += static_cast<uint32_t>(of_image) -
-               static_cast<uint32_t>(height * args.step_h * args.result_w);
-    }
+    // Behind the last of an image's elements is the next image's first.
+    second_half_ = in_image > kPack / 2 ? kPack / 2
+                                        : static_cast<uint32_t>(of_image) -
+                                              static_cast<uint32_t>(width * height - in_image);
   }
   NAMP_DEVICE bool is_there() const { return there_ > 0; }
   // Whether elements lie beside each other in words or halves of them, in every row.
@@ -108,11 +100,43 @@ class GatheredResult {
   }
   NAMP_DEVICE uint16_t* row(const ConvolutionArgs& args, int64_t row) const {
     if (args.phases_of_rows == 1) return to_ + row * args.gemm.call.ldc;
-    const int channels = static_cast<int>(args.gemm.call.m) / args.phases_of_rows;
-    const int phase = static_cast<int>(row) / channels;
-    const int phase_h = phase / args.step_w;
-    return to_ + (static_cast<int>(row) - phase * channels) * args.gemm.call.ldc +
-           phase_h * args.result_w + (phase - phase_h * args.step_w);
+    const auto index = static_cast<uint32_t>(row);
+    const uint32_t phase = index / args.by_row_channels;
+    const uint32_t phase_h = phase / args.by_step_w;
+    return to_ + int64_t{index - phase * args.by_row_channels.by} * args.gemm.call.ldc +
+           int64_t{phase_h} * args.result_w + (phase - phase_h * args.by_step_w.by);
+  }
+  // The same of one row after the other: of channels, and of rows with phases, without a quotient for each.
+  struct Channels {
+    uint16_t* to;
+
+    NAMP_DEVICE void next(const ConvolutionArgs& args) { to += args.gemm.call.ldc; }
+  };
+  NAMP_DEVICE Channels channels(const ConvolutionArgs& args, int row) const {
+    return {to_ + row * args.gemm.call.ldc};
+  }
+  struct Rows {
+    uint16_t* to;
+    uint32_t channels_left;  // of the row's phase
+    uint32_t phases_left;    // of the image's row
+
+    NAMP_DEVICE void next(const ConvolutionArgs& args) {
+      const int64_t ldc = args.gemm.call.ldc;
+      to += ldc;
+      if (--channels_left != 0) return;
+      channels_left = args.by_row_channels.by;
+      to += 1 - int64_t{channels_left} * ldc;
+      if (--phases_left != 0) return;
+      phases_left = args.by_step_w.by;
+      to += args.result_w - args.step_w;
+    }
+  };
+  NAMP_DEVICE Rows rows(const ConvolutionArgs& args, int row) const {
+    const auto index = static_cast<uint32_t>(row);
+    const uint32_t phase = index / args.by_row_channels;
+    const uint32_t phase_h = phase / args.by_step_w;
+    return {this->row(args, row), (phase + 1) * args.by_row_channels.by - index,
+            (phase_h + 1) * args.by_step_w.by - phase};
   }
   // Where is_of_halves.
   NAMP_DEVICE void put_halves(uint16_t* to, const Words& words) const {
@@ -123,20 +147,8 @@ class GatheredResult {
     if (there_ > 0)
       store_global(reinterpret_cast<uint64_t*>(to), words.x | uint64_t{words.y} << 32);
     if (there_ > 4) {
-      store_global(reinterpret_cast<uint64_t*>(to + places_[4]), words.z | uint64_t{words.w} << 32);
-    }
-  }
-  NAMP_DEVICE void put(const ConvolutionArgs& args, int64_t row, const Words& words) const {
-    uint16_t* const to = this->row(args, row);
-    if (is_of_halves()) {
-      put_halves(to, words);
-      return;
-    }
-    const uint32_t two[] = {words.x, words.y, words.z, words.w};
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) {
-      if (j < there_)
-        store_global(to + places_[j], static_cast<uint16_t>(two[j / 2] >> (j % 2 * 16)));
+      store_global(reinterpret_cast<uint64_t*>(to + second_half_),
+                   words.z | uint64_t{words.w} << 32);
     }
   }
 
@@ -144,8 +156,8 @@ class GatheredResult {
   uint16_t* to_;  // in row 0
   int group_;
   int there_;
-  int together_;  // elements that lie beside each other, aligned, in every row
-  uint32_t places_[kPack];
+  int together_;          // elements that lie beside each other, aligned, in every row
+  uint32_t second_half_;  // where it begins
 };
 
 }  // namespace namp::cuda

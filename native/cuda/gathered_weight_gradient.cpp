@@ -112,6 +112,7 @@ void CudaBackend::gather_weight_gradient_of(const cuda::TensorConvolutions& kern
       launch_copies(image, {}, stream);
     }
     const int64_t here = cut(count);
+    set_images(c, count);
     g.batch = here * args.groups;
     launch_gathered(kernels.weight, c, stream);
     g.c = static_cast<char*>(g.c) + here * sum_bytes;
@@ -134,6 +135,9 @@ void CudaBackend::sum_weight_gradient(const namp_conv2d_args& args, const float*
   sum.taps_together = of_windows ? static_cast<int32_t>(args.kernel_w) : 1;
   sum.rows = args.out_channels;
   sum.parts = parts;
+  sum.by_channels = cuda::Divider::of(sum.channels);
+  sum.by_taps = cuda::Divider::of(sum.taps);
+  sum.by_taps_together = cuda::Divider::of(sum.taps_together);
   launch(cuda::kConvolutionWeight, cuda::blocks(args.out_channels * s.taps, cuda::kElementThreads),
          sum, stream);
 }

@@ -64,6 +64,14 @@ bool cuda::are_words(const GemmArgs& gemm) {
                      fills);
 }
 
+bool cuda::has_plain_result(const namp_gemm_args& args) {
+  const int64_t size = dtype_size(args.c_dtype);
+  return args.alpha == 1.0f && args.beta == 0.0f && args.bias == nullptr &&
+         args.activation == NAMP_ACTIVATION_NONE && args.pre_activation == nullptr &&
+         args.activation_kept == nullptr && address(args.c) % 16 == 0 &&
+         args.ldc * size % 16 == 0 && (args.batch <= 1 || args.stride_c * size % 16 == 0);
+}
+
 void CudaBackend::gemm(const namp_gemm_args& args, namp_stream stream) {
   multiply({args, 0}, stream);
 }
@@ -84,9 +92,13 @@ void CudaBackend::multiply_by(cuda::ProductWay way, const cuda::GemmArgs& gemm,
   const auto tiles = [&](int64_t tile) {
     return products * cuda::blocks(args.m, tile) * cuda::blocks(args.n, tile);
   };
-  // The kernels for tensor cores count tiles in 32 bits.
+  // The kernels for tensor cores count tiles, rows and columns in 32 bits.
+  constexpr int64_t kMostSide = INT32_MAX - cuda::kWideTile;
   const cuda::TensorGemms* const gemms =
-      tiles(cuda::kNarrowTile) < INT32_MAX ? tensor_gemms(args.a_dtype, capability_) : nullptr;
+      tiles(cuda::kNarrowTile) * cuda::kTilesTogether < INT32_MAX && args.m <= kMostSide &&
+              args.n <= kMostSide
+          ? tensor_gemms(args.a_dtype, capability_)
+          : nullptr;
   const int64_t pack_blocks = cuda::result_pack_blocks(args);
   if (args.row_sums != nullptr && (gemms == nullptr || args.alpha == 0.0f)) {
     sum(row_sums_of(args), stream);
@@ -124,6 +136,8 @@ void CudaBackend::multiply_by(cuda::ProductWay way, const cuda::GemmArgs& gemm,
                       tiles(cuda::kWideTile) * area * 2 <= tiles(cuda::kNarrowTile) * 3;
     kernel = &(wide ? gemms->wide : gemms->narrow)[args.transpose_a != 0][args.transpose_b != 0];
   }
+  own.is_plain = cuda::has_plain_result(own.call) ? 1 : 0;
+  own.tiles = cuda::TileGrid::of(args.m, args.n, kernel->tile, kernel->tile);
   launch(kernel->kernel, tiles(kernel->tile), own, stream);
   if (parts > 1) {
     cuda::GemmArgs all = gemm;

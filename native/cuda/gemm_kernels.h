@@ -2,9 +2,30 @@
 // gemm_bfloat16_sm80.cu, apart so that a driver translates those of one dtype alone.
 #pragma once
 
+#include "cuda/divider.h"
 #include "cuda/kernels.h"
 
 namespace namp::cuda {
+
+// How a product's tiles follow each other: products, and of each, groups of kTilesTogether rows of tiles;
+// of a group a column after the other. Of the last group there may be fewer rows.
+inline constexpr int kTilesTogether = 8;
+struct TileGrid {
+  Divider of_product;  // tiles
+  Divider of_group;
+  Divider last_rows;
+  uint32_t whole_groups;
+
+  // Of C, m x n.
+  static constexpr TileGrid of(int64_t m, int64_t n, int64_t tile_rows, int64_t tile_columns) {
+    const int64_t rows = blocks(m, tile_rows);
+    const int64_t columns = blocks(n, tile_columns);
+    const int64_t last = rows % kTilesTogether;
+    return {Divider::of(rows * columns), Divider::of(kTilesTogether * columns),
+            Divider::of(last > 0 ? last : kTilesTogether),
+            static_cast<uint32_t>(rows / kTilesTogether)};
+  }
+};
 
 struct GemmArgs {
   namp_gemm_args call;
@@ -21,6 +42,10 @@ struct GemmArgs {
   int32_t fills_words = 0;
   // For the epilogue: the parts' sums of A's rows, [parts, m], to be added to call.row_sums; or null.
   const float* row_sum_parts = nullptr;
+  // For tensor cores: whether the sums are C as they are, and all its rows begin at words (has_plain_result).
+  int32_t is_plain = 0;
+  // For tensor cores: what the tiles of the kernel are.
+  TileGrid tiles = {};
 };
 
 // A product, and the rows and columns of C that a block makes.
@@ -70,6 +95,8 @@ constexpr int64_t depth_of_parts(int64_t k, int64_t parts) {
 // Whether a product's operands can be read 16 bytes at a time: rows begin there, and where they lie along
 // m or n, end there. Else they are read by elements, in narrow tiles.
 bool are_words(const GemmArgs& gemm);
+// Whether the sums are rounded and written as they are, 16 bytes at a time.
+bool has_plain_result(const namp_gemm_args& args);
 
 // By whether A and B are stored transposed.
 struct TensorGemms {

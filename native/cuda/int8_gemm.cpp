@@ -23,7 +23,8 @@ void CudaBackend::int8_gemm(const namp_int8_gemm_args& args, namp_stream stream)
   const bool wide = cuda::are_int8_words(cuda::address(args.a), cuda::address(args.b), args.k) &&
                     tiles(cuda::kWideTile) >= launcher_.multiprocessors();
   const cuda::Int8GemmKernel& kernel = wide ? gemms.wide : gemms.narrow;
-  launch(kernel.kernel, tiles(kernel.tile), args, stream);
+  launch(kernel.kernel, tiles(kernel.tile),
+         {args, cuda::TileGrid::of(args.m, args.n, kernel.tile, kernel.tile)}, stream);
 }
 
 }  // namespace namp

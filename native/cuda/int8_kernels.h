@@ -6,8 +6,12 @@
 
 namespace namp::cuda {
 
+struct Int8TileArgs {
+  namp_int8_gemm_args call;
+  TileGrid tiles;
+};
 struct Int8GemmKernel {
-  Kernel<namp_int8_gemm_args> kernel;
+  Kernel<Int8TileArgs> kernel;
   int64_t tile;
 };
 

@@ -67,12 +67,13 @@ class Int8Product {
   // The corrections of the tile's columns lie where slices were.
   static constexpr int kBytes = Slices::kBytes;
 
-  NAMP_DEVICE static void run(const namp_int8_gemm_args& args, uint32_t memory) {
+  NAMP_DEVICE static void run(const Int8TileArgs& call, uint32_t memory) {
+    const namp_int8_gemm_args& args = call.call;
     const int64_t tasks = blocks(args.m, kTile) * blocks(args.n, kTile);
     for (int64_t task = block_index(); task < tasks; task += block_count()) {
       Int8Product product;
-      product.multiply(args, TileOfC(args.m, args.n, task, kTile, kTile), memory);
-      const TileOfC tile(args.m, args.n, opaque(task), kTile, kTile);
+      product.multiply(args, TileOfC(call.tiles, task, kTile, kTile), memory);
+      const TileOfC tile(call.tiles, opaque(task), kTile, kTile);
       with_element(args.c_dtype, [&](auto element) {
         product.template write<typename decltype(element)::Type>(args, tile, memory);
       });
@@ -99,7 +100,7 @@ class Int8Product {
         const uint32_t at_b = slice + Tile::kBytes;
         multiply_slice<Int8Four, Tile, Tile>(sums_, slice + place_a, at_b + place_b);
         if (args.a_zero_point == 0) return;
-        const int thread = opaque(thread_index());
+        const int thread = own_thread();
 #pragma unroll
         for (int word = 0; word < 2; ++word) {
           const int place = Tile::place(thread / 2, thread % 2 * 2 + word);
@@ -115,7 +116,7 @@ class Int8Product {
     } else {
       multiply_by(LoaderPair(Elements(a, args.k, rows), Elements(b, args.k, columns)));
     }
-    const int thread = opaque(thread_index());
+    const int thread = own_thread();
     sum_of_b += exchange(sum_of_b, 1);
     if (thread % 2 == 0) {
       store_shared(memory + static_cast<uint32_t>(thread * 2), int8_correction(args, sum_of_b));
@@ -125,7 +126,7 @@ class Int8Product {
 
   template <class T>
   NAMP_DEVICE void write(const namp_int8_gemm_args& args, const TileOfC& tile, uint32_t memory) {
-    const Position own(opaque(thread_index()));
+    const Position own(own_thread());
     T* c = static_cast<T*>(args.c);
 #pragma unroll 1
     for (int part = 0; part < kParts; ++part) {
@@ -168,12 +169,12 @@ class Int8Product {
 };
 
 // blocks: of them a multiprocessor should hold.
-#define NAMP_INT8_PRODUCT(name, tile, threads, blocks, async)       \
-  NAMP_KERNEL(threads, blocks)                                      \
-  int8_gemm_##name##tile##_kernel(const namp_int8_gemm_args args) { \
-    using Product = Int8Product<tile, threads, async>;              \
-    alignas(256) __shared__ unsigned char memory[Product::kBytes];  \
-    Product::run(args, shared_address(memory));                     \
+#define NAMP_INT8_PRODUCT(name, tile, threads, blocks, async)                   \
+  NAMP_KERNEL(threads, blocks)                                                  \
+  int8_gemm_##name##tile##_kernel(NAMP_GRID_CONSTANT const Int8TileArgs args) { \
+    using Product = Int8Product<tile, threads, async>;                          \
+    alignas(256) __shared__ unsigned char memory[Product::kBytes];              \
+    Product::run(args, shared_address(memory));                                 \
   }
 
 }  // namespace namp::cuda

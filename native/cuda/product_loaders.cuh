@@ -30,18 +30,20 @@ NAMP_DEVICE Words load_elements(const Element* from, int elements) {
 template <int kCount, bool kAsync, class Element = uint16_t>
 class WordCopies {
  public:
-  // The index-th word from global memory.
+  // The index-th word from global memory, to kBehind bytes behind `to`; here and below.
+  template <int kBehind = 0>
   NAMP_DEVICE void start(int index, uint32_t to, const Element* from) {
     if constexpr (kAsync) {
-      copy_words(to, from);
+      copy_words<kBehind>(to, from);
     } else {
       held_[index] = load_words<0>(reinterpret_cast<const Words*>(from));
     }
   }
   // Its first elements, and zeros behind them.
+  template <int kBehind = 0>
   NAMP_DEVICE void start(int index, uint32_t to, const Element* from, int elements) {
     if constexpr (kAsync) {
-      copy_words(to, from, elements * static_cast<int>(sizeof(Element)));
+      copy_words<kBehind>(to, from, elements * static_cast<int>(sizeof(Element)));
     } else {
       held_[index] = load_elements<true>(from, elements);
     }
@@ -60,7 +62,7 @@ template <class Tile, int kThreads>
 struct WordShare {
   static constexpr int kLines = kThreads / Tile::kWords;  // from one of a thread to its next
   static constexpr int kEach = Tile::kLines / kLines;
-  static constexpr uint32_t kStep = kLines * Tile::kPitch;  // in bytes, of the tile
+  static constexpr int kStep = kLines * Tile::kPitch;  // in bytes, of the tile
   static_assert(kLines % 8 == 0, "a thread's words have one place in the order of their lines");
 };
 
@@ -74,7 +76,7 @@ struct TilePart {
   int column;  // in elements
 
   NAMP_DEVICE explicit TilePart(bool of_words = true) {
-    const int thread = opaque(thread_index());
+    const int thread = own_thread();
     const int parts = of_words ? Tile::kWords : Tile::kWords * kWordParts;
     line = thread / parts;
     column = thread % parts * (of_words ? kWordParts : 1);
@@ -104,7 +106,7 @@ class WordLoader {
   // The operand's first element of the tile, with ld elements from line to line; what is left of its
   // side from there on.
   NAMP_DEVICE WordLoader(const Element* first, int64_t ld, int64_t side_left)
-      : step_(Tile::kAlongDepth ? int64_t{kDepthParts} : kDepthParts * ld) {
+      : step_(Tile::kAlongDepth ? kDepthParts : kDepthParts * static_cast<int>(ld)) {
     Part part;
     place_ = part.place();
     int lines = Share::kLines;
@@ -114,7 +116,7 @@ class WordLoader {
     } else if (part.column >= side_left) {
       part.column = 0;
     }
-    from_ = first + part.line * ld + part.column;
+    from_ = first + (part.line * static_cast<int>(ld) + part.column);
     to_second_ = lines * static_cast<int>(ld);
   }
 
@@ -123,7 +125,7 @@ class WordLoader {
     const uint32_t to = tile + place_;
     if (depth_left == kDepthParts) {
       words_.start(0, to, from_);
-      words_.start(1, to + Share::kStep, from_ + to_second_);
+      words_.template start<Share::kStep>(1, to, from_ + to_second_);
       return;
     }
     const Part part;
@@ -148,7 +150,7 @@ class WordLoader {
   using Part = TilePart<Tile, Element>;
   static_assert(Share::kEach == 2);
 
-  int64_t step_;         // from slice to slice
+  int step_;             // from slice to slice
   uint32_t place_;       // of the thread's first word in a tile
   const Element* from_;  // of the next slice
   int to_second_;

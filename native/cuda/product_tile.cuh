@@ -9,12 +9,20 @@
 
 #include "cuda/platform.cuh"
 
+#include "cuda/divide.cuh"
 #include "cuda/gemm_kernels.h"
 #include "cuda/tensor_core.cuh"
 
 namespace namp::cuda {
 
 inline constexpr int kSlice = kProductDepth;  // of k
+
+// The thread, as a value that the compiler finds anew where it is asked for (opaque), and of which it knows
+// that it is not negative: then quotients by powers of two are shifts.
+NAMP_DEVICE int own_thread() {
+  constexpr uint32_t kMost = 1024;  // threads of a block
+  return static_cast<int>(static_cast<uint32_t>(opaque(thread_index())) % kMost);
+}
 
 // kRowsOrColumns: rows of A or columns of B. kAlong: whether elements that are adjacent in memory are
 // adjacent along k.
@@ -47,17 +55,17 @@ struct ProductTile {
     return static_cast<uint32_t>(kAlongDepth ? place(line + side, word)
                                              : place(line, word + side / kWordElements));
   }
-  // 16 rows or columns, of the warp's from side on, and 16 of k, from depth on: multiples of 16.
-  NAMP_DEVICE static void load(uint32_t (&x)[4], uint32_t at, int side, int depth) {
-    const int line = kAlongDepth ? side : depth;
-    const int word = (kAlongDepth ? depth : side) / kWordElements;
+  // 16 rows or columns, of the warp's from kOnSide on, and 16 of k, from kOnDepth on: multiples of 16.
+  template <int kOnSide, int kOnDepth>
+  NAMP_DEVICE static void load(uint32_t (&x)[4], uint32_t at) {
+    constexpr int kBehind = (kAlongDepth ? kOnSide : kOnDepth) * kPitch;
+    constexpr int kWord = (kAlongDepth ? kOnDepth : kOnSide) / kWordElements;
     // Added to the lane's word, which has none of these bits; so it is in the order of words, too.
-    const uint32_t row = (at ^ static_cast<uint32_t>(word * static_cast<int>(sizeof(Words)))) +
-                         static_cast<uint32_t>(line * kPitch);
-    if (kAlongDepth) {
-      load_matrices(x, row);
+    const uint32_t row = at ^ static_cast<uint32_t>(kWord * static_cast<int>(sizeof(Words)));
+    if constexpr (kAlongDepth) {
+      load_matrices<kBehind>(x, row);
     } else {
-      load_matrices_transposed(x, row);
+      load_matrices_transposed<kBehind>(x, row);
     }
   }
 };
@@ -76,8 +84,8 @@ struct ProductSlices {
   template <class Loaders, class Body>
   NAMP_DEVICE static void each(Loaders& loaders, int64_t depth, uint32_t memory, Body&& body) {
     // Slices; the last may have less than others.
-    int to_load = static_cast<int>(blocks(depth, kDepth));
-    const int last = static_cast<int>(depth - int64_t{to_load - 1} * kDepth);
+    int to_load = static_cast<int>((static_cast<uint64_t>(depth) + (kDepth - 1)) / kDepth);
+    const int last = static_cast<int>(static_cast<uint32_t>(depth)) - (to_load - 1) * kDepth;
     const auto left = [&] { return to_load > 1 ? kDepth : last; };
     const auto start = [&](uint32_t stage) {
       if (to_load > 0) loaders.start(stage, left());
@@ -113,16 +121,16 @@ struct ProductSlices {
 template <class Pair, class TileA, class TileB, int kParts, int kTiles, class Sum>
 NAMP_DEVICE void multiply_slice(Sum (&sums)[kParts][kTiles][4], uint32_t at_a, uint32_t at_b) {
   warp_barrier();  // lanes that loaded what others did not are together again
-#pragma unroll
-  for (int depth = 0; depth < kSlice; depth += kDepth) {
+  unrolled<kSlice / kDepth>([&](auto step) {
+    constexpr int kOnDepth = decltype(step)::value * kDepth;
     uint32_t a[kParts][4];
     uint32_t b[kTiles / 2][4];
-#pragma unroll
-    for (int j = 0; j < kTiles / 2; ++j)
-      TileB::load(b[j], at_b, j * 16, depth);
-#pragma unroll
-    for (int i = 0; i < kParts; ++i)
-      TileA::load(a[i], at_a, i * kRowsOfA, depth);
+    unrolled<kTiles / 2>([&](auto j) {
+      TileB::template load<decltype(j)::value * 16, kOnDepth>(b[decltype(j)::value], at_b);
+    });
+    unrolled<kParts>([&](auto i) {
+      TileA::template load<decltype(i)::value * kRowsOfA, kOnDepth>(a[decltype(i)::value], at_a);
+    });
 #pragma unroll
     for (int i = 0; i < kParts; ++i) {
 #pragma unroll
@@ -131,33 +139,29 @@ NAMP_DEVICE void multiply_slice(Sum (&sums)[kParts][kTiles][4], uint32_t at_a, u
         Pair::multiply_add(sums[i][2 * j + 1], a[i], b[j][2], b[j][3]);
       }
     }
-  }
+  });
 }
 
-// Which tile of C, of how many rows and columns, a task is.
+// Which tile of C, of how many rows and columns, a task is. All is counted in 32 bits.
 struct TileOfC {
-  int64_t product;
-  int64_t row;
-  int64_t column;
+  int product;
+  int row;
+  int column;
 
-  // Blocks that run at a time have neighbouring tiles, in groups of 8 rows of tiles: they share what
-  // they read in the second-level cache.
-  // Tiles are counted in 32 bits.
-  NAMP_DEVICE TileOfC(int64_t m, int64_t n, int64_t task, int tile_rows, int tile_columns) {
-    constexpr uint32_t kGroup = 8;
+  // Blocks that run at a time have neighbouring tiles, in groups of kTilesTogether rows of tiles: they
+  // share what they read in the second-level cache.
+  NAMP_DEVICE TileOfC(const TileGrid& grid, int64_t task, int tile_rows, int tile_columns) {
     const auto index = static_cast<uint32_t>(task);
-    const auto rows = static_cast<uint32_t>(blocks(m, tile_rows));
-    const auto columns = static_cast<uint32_t>(blocks(n, tile_columns));
-    const uint32_t of_product = index / (rows * columns);
-    const uint32_t own = index - of_product * (rows * columns);
-    const uint32_t group = own / (kGroup * columns);
-    const uint32_t left = rows - group * kGroup;
-    const uint32_t rows_of_group = left < kGroup ? left : kGroup;
-    const uint32_t in_group = own - group * kGroup * columns;
-    const uint32_t own_column = in_group / rows_of_group;
-    product = of_product;
-    column = int64_t{own_column} * tile_columns;
-    row = int64_t{group * kGroup + (in_group - own_column * rows_of_group)} * tile_rows;
+    const uint32_t of_product = index / grid.of_product;
+    const uint32_t own = index - of_product * grid.of_product.by;
+    const uint32_t group = own / grid.of_group;
+    const uint32_t in_group = own - group * grid.of_group.by;
+    const bool is_last = group == grid.whole_groups;
+    const uint32_t rows = is_last ? grid.last_rows.by : kTilesTogether;
+    const uint32_t own_column = is_last ? in_group / grid.last_rows : in_group / kTilesTogether;
+    product = static_cast<int>(of_product);
+    column = static_cast<int>(own_column) * tile_columns;
+    row = static_cast<int>(group * kTilesTogether + (in_group - own_column * rows)) * tile_rows;
   }
 };
 

@@ -53,7 +53,7 @@ class RowSums {
     int group;
 
     NAMP_DEVICE Position() {
-      const int thread = opaque(thread_index());
+      const int thread = own_thread();
       pair = thread % kPairs;
       group = thread / kPairs;
     }

@@ -13,6 +13,7 @@
 
 #include "cuda/kernels.h"
 #include "cuda/reduce.cuh"
+#include "cuda/unrolled.cuh"
 #include "formulas/lane.h"
 
 namespace namp::cuda {
@@ -127,30 +128,36 @@ NAMP_DEVICE int32_t add_bytes(const Words& b, int32_t sum) {
 }
 
 // Four matrices of 8 rows of 16 bytes; lane l gives the address of row l % 8 of matrix l / 8, and
-// gets of each matrix row l / 4 the elements l % 4 * 2 and the next.
+// gets of each matrix row l / 4 the elements l % 4 * 2 and the next. kBehind: bytes from there, for which an
+// instruction has room; here and below.
+template <int kBehind = 0>
 NAMP_DEVICE void load_matrices(uint32_t (&x)[4], uint32_t row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4+%5];"
                : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
-               : "r"(row)
+               : "r"(row), "n"(kBehind)
                : "memory");
 }
 // The same of the transposed matrices.
+template <int kBehind = 0>
 NAMP_DEVICE void load_matrices_transposed(uint32_t (&x)[4], uint32_t row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4+%5];"
                : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
-               : "r"(row)
+               : "r"(row), "n"(kBehind)
                : "memory");
 }
 
 // Copies 16 bytes to shared memory beside what the thread does, for compute capability 8.0 and later.
+template <int kBehind = 0>
 NAMP_DEVICE void copy_words(uint32_t to, const void* from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global_address(from))
+  asm volatile("cp.async.cg.shared.global [%0+%2], [%1], 16;" ::"r"(to), "l"(global_address(from)),
+               "n"(kBehind)
                : "memory");
 }
 // The same of `bytes` from global memory, and zeros behind them.
+template <int kBehind = 0>
 NAMP_DEVICE void copy_words(uint32_t to, const void* from, int bytes) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global_address(from)),
-               "r"(bytes)
+  asm volatile("cp.async.cg.shared.global [%0+%3], [%1], 16, %2;" ::"r"(to),
+               "l"(global_address(from)), "r"(bytes), "n"(kBehind)
                : "memory");
 }
 // The same of 4 bytes, which are zero if they are not there.
@@ -182,8 +189,11 @@ NAMP_DEVICE uint32_t load_shared(uint32_t from) {
   asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x) : "r"(from) : "memory");
   return x;
 }
+template <int kBehind = 0>
 NAMP_DEVICE void store_shared_pair(uint32_t to, float first, float second) {
-  asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(to), "f"(first), "f"(second) : "memory");
+  asm volatile("st.shared.v2.f32 [%0+%3], {%1, %2};" ::"r"(to), "f"(first), "f"(second),
+               "n"(kBehind)
+               : "memory");
 }
 NAMP_DEVICE void store_shared_words(uint32_t to, const Words& words) {
   const uint32_t x = words.x, y = words.y, z = words.z, w = words.w;
@@ -203,16 +213,21 @@ NAMP_DEVICE void store_shared_floats(uint32_t to, const float* four) {
                "f"(four[2]), "f"(four[3])
                : "memory");
 }
+template <int kBehind = 0>
 NAMP_DEVICE uint32_t load_shared_word(uint32_t from) {
   uint32_t x;
-  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x) : "r"(from) : "memory");
+  asm volatile("ld.shared.u32 %0, [%1+%2];" : "=r"(x) : "r"(from), "n"(kBehind) : "memory");
   return x;
 }
-NAMP_DEVICE float load_shared_float(uint32_t from) { return from_bits(load_shared_word(from)); }
+template <int kBehind = 0>
+NAMP_DEVICE float load_shared_float(uint32_t from) {
+  return from_bits(load_shared_word<kBehind>(from));
+}
+template <int kBehind = 0>
 NAMP_DEVICE void load_shared_floats(float* four, uint32_t from) {
-  asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4+%5];"
                : "=f"(four[0]), "=f"(four[1]), "=f"(four[2]), "=f"(four[3])
-               : "r"(from)
+               : "r"(from), "n"(kBehind)
                : "memory");
 }
 

@@ -6,180 +6,11 @@
 
 #include "cuda/platform.cuh"
 
-#include "cuda/gemm_epilogue.cuh"
+#include "cuda/pack_writer.cuh"
 #include "cuda/product_tile.cuh"
 #include "cuda/row_sums.cuh"
 
 namespace namp::cuda {
-
-// The dtype of C: that of A and B, or float32.
-template <class T>
-struct FloatOr {
-  template <class Part>
-  NAMP_DEVICE Pack<Part::count> fetch(const void* data, int32_t dtype, int64_t i, Part part) const {
-    return dtype == NAMP_FLOAT32 ? load(static_cast<const float*>(data) + i, part)
-                                 : load(static_cast<const T*>(data) + i, part);
-  }
-  template <int kCount>
-  NAMP_DEVICE const Pack<kCount>& wide(const Pack<kCount>& x) const {
-    return x;
-  }
-  template <class Part>
-  NAMP_DEVICE Pack<Part::count> put(const Pack<Part::count>& x, void* data, int32_t dtype,
-                                    int64_t i, Part part) const {
-    return dtype == NAMP_FLOAT32 ? OneType<float>().put(x, data, dtype, i, part)
-                                 : OneType<T>().put(x, data, dtype, i, part);
-  }
-};
-
-// The product that a kernel's argument describes.
-NAMP_DEVICE const GemmArgs& gemm_of(const GemmArgs& gemm) { return gemm; }
-
-// Where a tile's sums are written to: C of each product as the call has it. What is computed from it is
-// computed where it is used: kept beside the sums, it would spill.
-template <class Args>
-struct DenseResult {
-  static constexpr bool kIsOfImages = false;
-
-  NAMP_DEVICE DenseResult(const Args&, const TileOfC& tile) : product(tile.product) {}
-  NAMP_DEVICE int64_t columns(const Args& args) const { return gemm_of(args).call.n; }
-  NAMP_DEVICE Place place(const Args& args, int64_t row, int64_t column) const {
-    const namp_gemm_args& call = gemm_of(args).call;
-    return {row, column, product * call.stride_c + row * call.ldc + column, 0};
-  }
-  int64_t product;
-};
-
-// Of k, of the sums of a part of a product that is cut along k, or of a whole one.
-NAMP_DEVICE int64_t depth_of_part(const GemmArgs& gemm, int64_t part) {
-  const int64_t rest = gemm.whole_k - part * gemm.call.k;
-  return gemm.whole_k != 0 && rest < gemm.call.k ? rest : gemm.call.k;
-}
-
-// A pack rounded to two bytes an element; of a NaN any.
-template <class Pair>
-NAMP_DEVICE Words pack_halves(const Pack<kPack>& x) {
-  return make_words(Pair::pack(x.at[0], x.at[1]), Pair::pack(x.at[2], x.at[3]),
-                    Pair::pack(x.at[4], x.at[5]), Pair::pack(x.at[6], x.at[7]));
-}
-
-// Writes a lane's packs of C: those of some columns, in any row.
-template <class Element, class Pair, class Operands,
-          bool kIsOfImages = Operands::Result::kIsOfImages>
-class PackWriter {
- public:
-  using Args = typename Operands::Args;
-  static constexpr bool kHasEpilogue = Operands::kHasEpilogue;
-  // Of C where all of it is plain.
-  using Plain = std::conditional_t<kHasEpilogue, Element, float>;
-
-  // bias: where the columns' bias is kept in shared memory; the lanes that keep say so.
-  NAMP_DEVICE PackWriter(const Args& call, const TileOfC& tile, int64_t column, uint32_t bias,
-                         bool keeps)
-      : result_(call, tile), column_(column), part_(result_.columns(call) - column), bias_(bias) {
-    const GemmArgs& gemm = gemm_of(call);
-    const namp_gemm_args& args = gemm.call;
-    constexpr int64_t kWhole = sizeof(Words) / sizeof(Plain);
-    is_plain_ =
-        part_.is_whole() && args.alpha == 1.0f && args.beta == 0.0f && args.ldc % kWhole == 0 &&
-        reinterpret_cast<uintptr_t>(plain_row(call, tile.row)) % sizeof(Words) == 0 &&
-        (!kHasEpilogue || (args.c_dtype != NAMP_FLOAT32 && args.bias == nullptr &&
-                           args.activation == NAMP_ACTIVATION_NONE &&
-                           args.pre_activation == nullptr && args.activation_kept == nullptr));
-    if (kHasEpilogue && args.bias != nullptr && gemm.bias_by_row == 0 && keeps && part_.there > 0) {
-      const Pack<kPack> x = load_bias(gemm, Place{0, column, 0, 0}, part_);
-      store_shared_floats(bias, x.at);
-      store_shared_floats(bias + 16, x.at + 4);
-    }
-  }
-  NAMP_DEVICE bool is_there() const { return part_.there > 0; }
-  // Whether the sums are rounded and written as they are, in whole words in every row.
-  NAMP_DEVICE bool is_plain() const { return is_plain_; }
-  NAMP_DEVICE Plain* plain_row(const Args& call, int64_t row) const {
-    return static_cast<Plain*>(gemm_of(call).call.c) + result_.place(call, row, column_).at;
-  }
-  NAMP_DEVICE void put_plain(Element* to, const Pack<kPack>& x) const {
-    store_words<0>(reinterpret_cast<Words*>(to), pack_halves<Pair>(x));
-  }
-  NAMP_DEVICE void put_plain(float* to, const Pack<kPack>& x) const {
-    RawPack<float, kPack> raw;
-    memcpy(&raw, &x, sizeof(raw));
-    store_aligned(raw, to);
-  }
-  NAMP_DEVICE void put(const Args& call, int64_t row, Pack<kPack> x) const {
-    const GemmArgs& gemm = gemm_of(call);
-    const namp_gemm_args& args = gemm.call;
-    const Place at = result_.place(call, row, column_);
-    x = scale_sums(args, FloatOr<Element>(), x, at, part_);
-    if constexpr (!kHasEpilogue) {
-      FloatOr<Element>().put(x, args.c, args.c_dtype, at.at, part_);
-    } else {
-      if (args.bias != nullptr) {
-        Pack<kPack> more;
-        if (gemm.bias_by_row != 0) {
-          more = load_bias(gemm, at, part_);
-        } else {
-          load_shared_floats(more.at, bias_);
-          load_shared_floats(more.at + 4, bias_ + 16);
-        }
-        x = map(Plus(), x, more);
-      }
-      if (args.activation_kept != nullptr) {
-        x = multiply_by_slope(args, FloatOr<Element>(), x, at, part_);
-        FloatOr<Element>().put(x, args.c, args.c_dtype, at.at, part_);
-      } else {
-        finish(args, FloatOr<Element>(), x, at, part_);
-      }
-    }
-  }
-
- private:
-  typename Operands::Result result_;
-  int64_t column_;
-  Prefix part_;
-  uint32_t bias_;
-  bool is_plain_;
-};
-
-// Of a convolution's images: the rows' bias and activation.
-template <class Element, class Pair, class Operands>
-class PackWriter<Element, Pair, Operands, true> {
- public:
-  using Args = typename Operands::Args;
-  using Plain = Element;
-
-  NAMP_DEVICE PackWriter(const Args& call, const TileOfC& tile, int64_t column, uint32_t, bool)
-      : result_(call, tile, column) {
-    const namp_gemm_args& args = gemm_of(call).call;
-    is_plain_ =
-        result_.is_of_halves() && args.bias == nullptr && args.activation == NAMP_ACTIVATION_NONE;
-  }
-  NAMP_DEVICE bool is_there() const { return result_.is_there(); }
-  NAMP_DEVICE bool is_plain() const { return is_plain_; }
-  NAMP_DEVICE Plain* plain_row(const Args& call, int64_t row) const {
-    return reinterpret_cast<Plain*>(result_.row(call, row));
-  }
-  NAMP_DEVICE void put_plain(Plain* to, const Pack<kPack>& x) const {
-    result_.put_halves(reinterpret_cast<uint16_t*>(to), pack_halves<Pair>(x));
-  }
-  NAMP_DEVICE void put(const Args& call, int64_t row, Pack<kPack> x) const {
-    const namp_gemm_args& args = gemm_of(call).call;
-    if (args.bias != nullptr) {
-      const float bias = load(static_cast<const Element*>(args.bias) + result_.channel(call, row));
-      x = map([=](float y) { return y + bias; }, x);
-    }
-    if (args.activation != NAMP_ACTIVATION_NONE) {
-      with_fused_activation(args.activation, [&](auto activation) {
-        x = map([](float y) { return decltype(activation)::forward(y); }, x);
-      });
-    }
-    result_.put(call, row, pack_halves<Pair>(x));
-  }
-
- private:
-  typename Operands::Result result_;
-  bool is_plain_;
-};
 
 // Operands (matrix_operands.cuh, convolution_operands.cuh) bring slices of A and B to a stage of shared
 // memory, as TileA and TileB. Element is the dtype of A and B, Pair its arithmetic. A warp has 32 columns of
@@ -215,23 +46,23 @@ class TensorProduct {
       TensorProduct product;
       product.multiply(call, task, memory);
       // Which tile it was is found again: meanwhile the sums have all registers.
-      product.write(call, tile_of(args, opaque(task)), memory);
+      product.write(call, tile_of(call, opaque(task)), memory);
     }
   }
 
  private:
   float sums_[kRows / kRowsOfA][kColumns / 8][4] = {};
 
-  NAMP_DEVICE static TileOfC tile_of(const namp_gemm_args& args, int64_t task) {
-    return TileOfC(args.m, args.n, task, kTileRows, kTileColumns);
+  NAMP_DEVICE static TileOfC tile_of(const Args& call, int64_t task) {
+    return TileOfC(gemm_of(call).tiles, task, kTileRows, kTileColumns);
   }
 
   NAMP_DEVICE void multiply(const Args& call, int64_t task, uint32_t memory) {
     const namp_gemm_args& args = gemm_of(call).call;
-    const TileOfC tile = tile_of(args, task);
+    const TileOfC tile = tile_of(call, task);
     // Where a thread is, is found again behind the loop, or kept: which of the two spills is a whim of
     // ptxas, of one for matrices and of the other for convolutions.
-    const Position own(Operands::kKeepsPosition ? thread_index() : opaque(thread_index()));
+    const Position own(Operands::kKeepsPosition ? thread_index() : own_thread());
     const uint32_t place_a = TileA::template lane_place<true>(own.lane, own.row);
     const uint32_t place_b = TileB::template lane_place<false>(own.lane, own.column);
     // Of A's rows: the blocks of the first column of tiles have them all.
@@ -244,11 +75,11 @@ class TensorProduct {
       });
     });
     if (!sums_rows) return;
-    const TileOfC again = tile_of(args, opaque(task));
+    const TileOfC again = tile_of(call, opaque(task));
     row_sums.finish(memory, [&](int row, float sum) {
       if (again.row + row >= args.m) return;
       FloatOr<Element>().put(Pack<1>{{sum}}, args.row_sums, args.c_dtype,
-                             again.product * args.m + again.row + row, Single{});
+                             int64_t{again.product} * args.m + again.row + row, Single{});
     });
   }
 
@@ -259,17 +90,21 @@ class TensorProduct {
     constexpr int kPacks = kColumns / kPack;  // of a row
     // What follows from it is computed here, not before the loop over slices, where it would hold
     // registers.
-    const Position own(opaque(thread_index()));
+    const Position own(own_thread());
     const int lane = own.lane;
     const uint32_t region = memory + own.warp * kWarpBytes;
-    // Of four floats: a row's lie in an order that keeps them, and pairs of them, in different banks.
-    const auto place = [&](int row, int four) {
-      return region +
-             static_cast<uint32_t>(row * kRowBytes + (four ^ (row % 4 * 2 + row % 2)) * 16);
-    };
-    // A lane writes packs of the same columns.
-    static_assert(kWarp % kPacks == 0);
+    // A lane has sums, and then packs, of every eighth row from that of its number on, and packs of the same
+    // columns.
+    static_assert(kPacks == 4 && kRowBytes == 128 && kWarpBytes % kRowBytes == 0);
     const int pack = lane % kPacks;
+    // A lane's rows have one order of their floats, and what is added to a place is added to its bits.
+    const int order = order_of_row(lane / 4);
+    const auto place = [&](int four) {
+      return region + static_cast<uint32_t>(lane / 4 * kRowBytes + (four ^ order) * 16);
+    };
+    const uint32_t sums = place(lane % 4 / 2) + static_cast<uint32_t>(lane % 2 * 8);
+    const uint32_t first_four = place(pack * 2);
+    const uint32_t second_four = place(pack * 2 + 1);
     // The columns' bias is behind the rows, for all of which it is read once.
     const uint32_t bias = region + kWriteRows * kRowBytes + pack * 32;
     const PackWriter<Element, Pair, Operands> writer(
@@ -278,18 +113,16 @@ class TensorProduct {
 #pragma unroll 1
     for (int first = 0; first < kRows; first += kWriteRows) {
       warp_barrier();  // the rows before have been read
-#pragma unroll
-      for (int i = 0; i < kParts; ++i) {
-#pragma unroll
-        for (int n = 0; n < kColumns / 8; ++n) {
-#pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            store_shared_pair(
-                place(i * kRowsOfA + lane / 4 + half * 8, n * 2 + lane % 4 / 2) + lane % 2 * 8,
-                sums_[i][n][half * 2], sums_[i][n][half * 2 + 1]);
-          }
-        }
-      }
+      unrolled<kColumns / 8>([&](auto eight) {
+        constexpr int n = decltype(eight)::value;
+        const uint32_t to = sums ^ static_cast<uint32_t>(n * 32);
+        unrolled<kParts>([&](auto part) {
+          constexpr int i = decltype(part)::value;
+          constexpr int kBehind = i * kRowsOfA * kRowBytes;
+          store_shared_pair<kBehind>(to, sums_[i][n][0], sums_[i][n][1]);
+          store_shared_pair<kBehind + 8 * kRowBytes>(to, sums_[i][n][2], sums_[i][n][3]);
+        });
+      });
       // The next rows move up: one code writes all, and the sums that it does not need any more have
       // no registers.
 #pragma unroll
@@ -303,29 +136,40 @@ class TensorProduct {
       }
       warp_barrier();
       // A lane's first row, and from one to its next.
-      const int64_t row = tile.row + own.row + first + lane / kPacks;
+      const int row = tile.row + own.row + first + lane / kPacks;
       constexpr int kStep = kWarp / kPacks;
-      static_assert(kStep % 8 == 0, "a lane's rows have one order of their floats");
-      const int rows_left = args.m - row < kWriteRows ? static_cast<int>(args.m - row) : kWriteRows;
+      static_assert(kStep == 8);
+      const int rows_left = static_cast<int>(args.m) - row;
       if (writer.is_plain()) {
-        auto* to = writer.plain_row(call, row);
-#pragma unroll
-        for (int i = 0; i < kWriteRows / kStep; ++i) {
-          if (i * kStep >= rows_left) break;
-          Pack<kPack> x;
-          load_shared_floats(x.at, place(lane / kPacks, pack * 2) + i * kStep * kRowBytes);
-          load_shared_floats(x.at + 4, place(lane / kPacks, pack * 2 + 1) + i * kStep * kRowBytes);
-          writer.put_plain(to, x);
-          to += kStep * args.ldc;
-        }
+        writer.with_plain_row(call, row, [&](auto* to) {
+          unrolled<kWriteRows / kStep>([&](auto index) {
+            constexpr int i = decltype(index)::value;
+            if (i * kStep >= rows_left) return;
+            Pack<kPack> x;
+            load_shared_floats<i * kStep * kRowBytes>(x.at, first_four);
+            load_shared_floats<i * kStep * kRowBytes>(x.at + 4, second_four);
+            writer.put_plain(to, x);
+            to += kStep * args.ldc;
+          });
+        });
         continue;
+      }
+      if constexpr (Result::kIsOfImages) {
+        if (!writer.is_of_halves()) {
+          const int first_row = tile.row + own.row + first;
+          const int rows = static_cast<int>(args.m) - first_row;
+          write_columns<Element, Pair, Operands, kRowBytes>(
+              call, tile, tile.column + own.column + lane, first_row,
+              rows < kWriteRows ? rows : kWriteRows, region + static_cast<uint32_t>(lane * 4));
+          continue;
+        }
       }
 #pragma unroll 1
       for (int i = 0; i < kWriteRows / kStep; ++i) {
         if (i * kStep >= rows_left || !writer.is_there()) break;
         Pack<kPack> x;
-        load_shared_floats(x.at, place(lane / kPacks + i * kStep, pack * 2));
-        load_shared_floats(x.at + 4, place(lane / kPacks + i * kStep, pack * 2 + 1));
+        load_shared_floats(x.at, first_four + static_cast<uint32_t>(i * kStep * kRowBytes));
+        load_shared_floats(x.at + 4, second_four + static_cast<uint32_t>(i * kStep * kRowBytes));
         writer.put(call, row + i * kStep, x);
       }
     }

@@ -44,6 +44,48 @@ std::map<std::string, Family> families_of(const Recording& recording) {
   return families;
 }
 
+// What decides the launches' times: how many of them, and their seconds without the steps from one to the next.
+struct LimitTime {
+  int launches = 0;
+  double seconds = 0;
+};
+std::map<std::string, LimitTime> limits_of(const Recording& recording) {
+  std::map<std::string, LimitTime> limits;
+  for (const Piece& piece : recording.pieces) {
+    for (const Launch& launch : piece.launches) {
+      const LaunchTime time = time_of(*recording.gpu, launch);
+      LimitTime& limit = limits[time.limit()];
+      ++limit.launches;
+      limit.seconds += time.total() - kLaunchSeconds;
+      LimitTime& between = limits["from launch to launch"];
+      ++between.launches;
+      between.seconds += kLaunchSeconds;
+    }
+  }
+  return limits;
+}
+
+void write_limits(std::ostream& out, const std::vector<Recording>& recordings) {
+  std::map<std::string, std::vector<LimitTime>> rows;
+  std::vector<double> sums(recordings.size());
+  for (size_t r = 0; r < recordings.size(); ++r) {
+    for (const auto& [name, limit] : limits_of(recordings[r])) {
+      std::vector<LimitTime>& row = rows[name];
+      row.resize(recordings.size());
+      row[r] = limit;
+      sums[r] += limit.seconds;
+    }
+  }
+  for (auto& [name, row] : rows) {
+    out << format("%-66s", name.c_str());
+    for (size_t r = 0; r < recordings.size(); ++r) {
+      out << format("  %8d %8.3f %20.2f", row[r].launches, 1e3 * row[r].seconds,
+                    row[r].seconds / sums[r]);
+    }
+    out << "\n";
+  }
+}
+
 void write_row(std::ostream& out, const std::string& name, const std::vector<PieceTime>& times) {
   out << format("%-66s", name.c_str());
   for (const PieceTime& t : times) {
@@ -106,7 +148,8 @@ void write_assumptions(std::ostream& out) {
          "the "
          "same at cuBLAS's share of the tensor cores' peak and the copy's of the bandwidth. Of a "
          "kernel, floor: of the products that it multiplies and\nthe bytes that it has to move; "
-         "limit: of most of its time.\n\n";
+         "limit: of most of its time. Last, what decides launches: how many of them, and their "
+         "time.\n\n";
   for (const Gpu& gpu : kGpus)
     out << gpu.name << ": " << gpu.source << "\n";
 }
@@ -160,6 +203,9 @@ void write_times(std::ostream& out, const std::string& label,
     }
     out << "\n";
   }
+  out << "\n";
+  write_heads(out, recordings, "limit", "      ms                share");
+  write_limits(out, recordings);
 }
 
 }  // namespace gpu_report

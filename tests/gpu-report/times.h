@@ -29,7 +29,7 @@ PieceTime time_of(const Gpu& gpu, const Piece& piece);
 
 // What the model assumes.
 void write_assumptions(std::ostream& out);
-// A table of pieces and one of kernels; all recordings are of the same pieces.
+// A table of pieces, one of kernels and one of limits; all recordings are of the same pieces.
 void write_times(std::ostream& out, const std::string& label,
                  const std::vector<Recording>& recordings);
 

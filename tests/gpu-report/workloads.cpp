@@ -756,8 +756,10 @@ Workload convolution(int64_t channels, int32_t dtype, Direction direction, int c
 }
 
 // With a stride: of three channels, as the first of a network, or of one tap.
-Workload strided_convolution(int64_t channels, int64_t kernel, int32_t dtype, Direction direction) {
-  const int64_t batch = 2, made = 16, side = 16, stride = 2;
+Workload strided_convolution(int64_t channels, int64_t kernel, int32_t dtype, Direction direction,
+                             int compute = 80) {
+  // Of few channels enough images for the tile of few rows.
+  const int64_t batch = channels < 8 ? 16 : 2, made = 16, side = 16, stride = 2;
   const int64_t inputs = batch * channels * side * side;
   const int64_t outputs = batch * made * (side / stride) * (side / stride);
   const int64_t weights = made * channels * kernel * kernel;
@@ -796,7 +798,7 @@ Workload strided_convolution(int64_t channels, int64_t kernel, int32_t dtype, Di
                          : namp_conv2d_backward_weights(gpu.device(), &args, nullptr);
             };
           },
-          80};
+          compute};
 }
 
 Workload attention(int32_t dtype, int64_t dim, bool backward) {
@@ -921,6 +923,8 @@ std::vector<Workload> workloads(int64_t n) {
     all.push_back(convolution(16, f16, direction, 80, true));
     all.push_back(strided_convolution(3, 7, f16, direction));
     all.push_back(strided_convolution(16, 1, f16, direction));
+    all.push_back(strided_convolution(3, 7, bf16, direction));
+    all.push_back(strided_convolution(3, 7, f16, direction, 75));
     for (const int64_t channels : {16, 64, 128}) {
       for (const int32_t dtype : {f16, bf16})
         all.push_back(convolution(channels, dtype, direction));

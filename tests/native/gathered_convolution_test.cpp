@@ -168,16 +168,17 @@ TEST_P(GatheredConvolutionTest, DrawnShapes) {
   }
 }
 
-// Tiles of 128 rows and columns, for which there have to be enough of them: of the output and of the
-// image's gradient, and of the weight's. An image alone is made of tiles of 64, with the same bits.
+// Tiles of 128 rows and columns, and of 32 rows for few channels, for which there have to be enough of them: of the
+// output and of the image's gradient, and of the weight's. An image alone is made of tiles of 64, with the same bits.
 TEST_P(GatheredConvolutionTest, TheTilesSizeDoesNotChangeABit) {
   auto info = make_args<namp_device_info>();
   ASSERT_EQ(namp_device_get_info(&info, device_), NAMP_OK);
   if (is_slow() || info.multiprocessors > 16) GTEST_SKIP() << "as many tiles as multiprocessors";
   for (const int32_t dtype : dtypes_) {
     for (const Shape& many : {Shape{info.multiprocessors, 16, 8, 16, 128, 3, 3, 1, 1, 1, 1},
-                              Shape{info.multiprocessors, 128, 8, 16, 16, 3, 3, 1, 1, 1, 1}}) {
-      const bool forward = many.out_channels == 128;
+                              Shape{info.multiprocessors, 128, 8, 16, 16, 3, 3, 1, 1, 1, 1},
+                              Shape{info.multiprocessors * 4, 16, 8, 16, 20, 3, 3, 1, 1, 1, 1}}) {
+      const bool forward = many.out_channels > many.in_channels;
       Shape one = many;
       one.batch = 1;
       Buffer weight(device_, dtype, random_values(many.weights(), 1));
@@ -201,14 +202,18 @@ TEST_P(GatheredConvolutionTest, TheTilesSizeDoesNotChangeABit) {
         ASSERT_EQ(of_many[i], of_one[i]) << i;
       if (!device_.is_emulated()) continue;
       EXPECT_EQ(launches_of("_64_kernel"), 1U);
-      EXPECT_EQ(launches_of("_128_kernel"), 1U);
+      EXPECT_EQ(launches_of(many.out_channels == 20 ? "_32_128_kernel" : "_128_kernel"), 1U);
       check(many, dtype, dtype, true, false);
       if (HasFailure()) return;
     }
+    // Of few channels: rows of all phases.
+    const Shape first{info.multiprocessors * 4, 3, 16, 16, 16, 7, 7, 2, 2, 3, 3};
     const Shape weight{2, 56, 5, 6, 128, 3, 3, 1, 1, 1, 1};
     if (device_.is_emulated()) emulated_gpu()->reset_counters();
+    check(first, dtype, dtype, false, false);
     check(weight, dtype, NAMP_FLOAT32, false, false);
     if (HasFailure() || !device_.is_emulated()) continue;
+    EXPECT_GE(launches_of("_32_128_kernel"), 1U);
     EXPECT_GE(launches_of("_weight_128_kernel"), 1U);
   }
 }
