@@ -102,7 +102,7 @@ class Int4ProductTest : public IntegerTest {
           }
           const float product =
               static_cast<float>(sum) * static_cast<float>(a_scales[i * groups + g]);
-          x = std::fma(product, static_cast<float>(w_scales[j * groups + g]), x);
+          x = multiplied_and_added(product, static_cast<float>(w_scales[j * groups + g]), x);
         }
         if (biased) x = x + static_cast<float>(bias[j]);
         ASSERT_EQ(c[i * n + j], rounded(static_cast<double>(x), dtype)) << i << ", " << j;
