@@ -42,7 +42,8 @@ class WaitingStates {
   float* column(int k) {
     const Column column = chunk_.state[k];
     if (column.dtype == NAMP_FLOAT32) return static_cast<float*>(column.data);
-    return values_[k] - begin_;
+    float* const first = values_[k];
+    return first - begin_;
   }
 
   // All of them were updated.
