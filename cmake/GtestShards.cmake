@@ -3,9 +3,13 @@
 # gtest/NAME.shard.I.xml of the build's folder, where build.sh counts and names the single tests.
 function(nativeamp_test_shards name program count)
   math(EXPR last "${count} - 1")
+  set(results "${CMAKE_BINARY_DIR}/gtest")
+  if(WIN32 AND CMAKE_CROSSCOMPILING)
+    set(results "Z:${results}") # Wine's name; without a drive GoogleTest takes a path for a relative one
+  endif()
   foreach(shard RANGE ${last})
     set(test ${name}.shard.${shard})
-    add_test(NAME ${test} COMMAND ${program} --gtest_brief=1 "--gtest_output=xml:${CMAKE_BINARY_DIR}/gtest/${test}.xml" ${ARGN})
+    add_test(NAME ${test} COMMAND ${program} --gtest_brief=1 "--gtest_output=xml:${results}/${test}.xml" ${ARGN})
     set_tests_properties(${test} PROPERTIES TIMEOUT 1800 ENVIRONMENT "GTEST_TOTAL_SHARDS=${count};GTEST_SHARD_INDEX=${shard}")
   endforeach()
 endfunction()
