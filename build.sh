@@ -230,6 +230,11 @@ stage_failed() { # a stage that leaves no report of single tests
   echo "FAILED: $1"
 }
 
+# For programs of awk: the value of an attribute of the XML element in the line.
+# shellcheck disable=SC2016
+awk_attribute='
+  function attribute(name) { return match($0, " " name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : "" }
+'
 native_tests() { # native_tests PRESET
   say "Native tests ($1)"
   local report="$PWD/artifacts/test-results/native-$1.xml" shards="$PWD/artifacts/cmake/$1/gtest" outcome=0 good bad idle
@@ -245,8 +250,7 @@ native_tests() { # native_tests PRESET
 # Passed, failed and skipped of ctest's report, and of GoogleTest's for each shard (cmake/GtestShards.cmake), which counts as the tests in it. A shard that
 # failed without a failed test, such as by a crash, is one more.
 # shellcheck disable=SC2016
-count_native_tests='
-  function attribute(name) { return match($0, " " name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : "" }
+count_native_tests=$awk_attribute'
   NR == FNR && /<testcase / {
     status = attribute("status")
     if (attribute("name") ~ /\.shard\.[0-9]+$/) { if (status == "fail") lost[attribute("name")] = 1; next }
@@ -275,11 +279,10 @@ managed_tests() { # managed_tests NAME
 # The failed tests once more, each with the first lines of its message: of a long log often only the end is kept.
 tell_failures() {
   local stage
-  awk '
-    function named(attribute) { return match($0, " " attribute "=\"[^\"]*\"") ? substr($0, RSTART + length(attribute) + 3, RLENGTH - length(attribute) - 4) : "" }
-    /<UnitTestResult .*outcome="Failed"/ { name = named("testName"); inside = 1 }
-    /<testcase .*status="fail"/ { name = named("name"); inside = 1 }
-    /<testcase .*result=/ { test = named("classname") "." named("name") }
+  awk "$awk_attribute"'
+    /<UnitTestResult .*outcome="Failed"/ { name = attribute("testName"); inside = 1 }
+    /<testcase .*status="fail"/ { name = attribute("name"); inside = 1 }
+    /<testcase .*result=/ { test = attribute("classname") "." attribute("name") }
     /<failure message=/ && FILENAME ~ /\/shards\// { name = test; inside = 1 }
     name != "" { print "\nFAILED: " name " (" FILENAME ")"; name = ""; lines = 0 }
     inside && lines < 20 { gsub(/<[^>]*>/, ""); if (/[^[:space:]]/) { print; lines++ } }

@@ -79,8 +79,7 @@ internal sealed partial class ExportCommand
         string type = format.TypeOf(parsed.GetValue(_dtype));
         string path = NetworkFile.Resolve(parsed.GetValue(_path)!);
         string output = parsed.GetValue(_out) ?? throw new UsageException("--out is missing: it is the file to write.");
-        if (Path.GetFullPath(output) == Path.GetFullPath(path))
-            throw new UsageException($"--out names {path} itself, which would be overwritten.");
+        NetworkFile.CheckOutput(output, path, _out.Name);
         using Device device = Device.Cpu();
         using NetworkFile source = NetworkFile.Open(path, Hints(parsed), device);
         bool hasDtype = parsed.GetValue(_dtype) is not null;

@@ -88,6 +88,14 @@ internal sealed class NetworkFile : IDisposable
         return (file, isCheckpoint, QuantizedFile.IsOne(reader));
     }
 
+    /// <summary>Refuses an output that is the file that is read.</summary>
+    /// <exception cref="UsageException">It is.</exception>
+    public static void CheckOutput(string output, string source, string option)
+    {
+        if (System.IO.Path.GetFullPath(output) == System.IO.Path.GetFullPath(source))
+            throw new UsageException($"{option} names {source} itself, which would be overwritten.");
+    }
+
     /// <summary>The safetensors file of a path.</summary>
     /// <exception cref="UsageException">There are several.</exception>
     public static string Resolve(string path)

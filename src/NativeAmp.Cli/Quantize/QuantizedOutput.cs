@@ -22,14 +22,14 @@ internal sealed record QuantizedOutput(string Path, ExportFormat? Format)
     {
         if (path is null)
             return null;
-        if (System.IO.Path.GetFullPath(path) == System.IO.Path.GetFullPath(source.Path))
-            throw new UsageException($"{option} names {path} itself, which would be overwritten.");
+        NetworkFile.CheckOutput(path, source.Path, option);
         string end = System.IO.Path.GetExtension(path).TrimStart('.').ToLowerInvariant();
         if (end is "" or Own)
             return new QuantizedOutput(path, null);
-        string[] ends = [Own, .. ExportFormat.All.Where(each => each.TakesIntegers).Select(each => each.Name)];
+        ExportFormat[] others = [.. ExportFormat.All.Where(each => each.TakesIntegers)];
+        string[] ends = [Own, .. others.Select(each => each.Name)];
         ExportFormat format =
-            ExportFormat.All.FirstOrDefault(each => each.TakesIntegers && each.Name == end)
+            others.FirstOrDefault(each => each.Name == end)
             ?? throw new UsageException(
                 $"{option} is '{path}'; a name ends in {string.Join(", ", ends.Select(Dotted))}."
             );

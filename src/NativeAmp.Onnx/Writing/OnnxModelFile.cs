@@ -69,7 +69,7 @@ internal static class OnnxModelFile
             .Text(OnnxFields.GraphName, "NativeAmp")
             .Message(OnnxFields.GraphInput, values.Input.Message())
             .Message(OnnxFields.GraphOutput, values.Output.Message());
-        ProtobufMessage ending = Model(metadata, graph.Domains);
+        ProtobufMessage model = Model(metadata, graph.Domains);
         string data = path + DataSuffix;
         IReadOnlyList<Initializer> initializers = Place(graph.Tensors, isBeside == true ? data : null);
         if (isBeside is null && Length() > MostBytes)
@@ -90,14 +90,16 @@ internal static class OnnxModelFile
         AtomicFile.Write(data, path, WriteData, WriteModel);
         return [path, data];
 
-        long Length() =>
-            ending.Written.Length + beginning.Written.Length + initializers.Sum(each => each.LengthInModel);
+        long GraphLength() => beginning.Written.Length + initializers.Sum(each => each.LengthInModel);
+
+        ProtobufMessage GraphPrefix() => new ProtobufMessage().Prefix(OnnxFields.ModelGraph, GraphLength());
+
+        long Length() => model.Written.Length + GraphPrefix().Written.Length + GraphLength();
 
         void WriteModel(Stream stream)
         {
-            long length = beginning.Written.Length + initializers.Sum(each => each.LengthInModel);
-            stream.Write(ending.Written);
-            stream.Write(new ProtobufMessage().Prefix(OnnxFields.ModelGraph, length).Written);
+            stream.Write(model.Written);
+            stream.Write(GraphPrefix().Written);
             stream.Write(beginning.Written);
             foreach (Initializer each in initializers)
             {
