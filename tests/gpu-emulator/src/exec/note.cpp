@@ -103,29 +103,48 @@ uint32_t count_touched(const Access& access) {
   return static_cast<uint32_t>(std::unique(touched.begin(), end) - touched.begin());
 }
 
+constexpr uint32_t kBanks = 32;
+constexpr uint32_t kWordBytes = 4;
+
+// The most different words that a bank has among the lanes of a turn.
+uint32_t most_words_of_a_bank(const Access& access, uint32_t lanes, uint32_t words_of_lane) {
+  std::array<uint64_t, kBanks> words;
+  size_t count = 0;
+  for (; lanes != 0; lanes &= lanes - 1) {
+    const auto lane = static_cast<uint32_t>(std::countr_zero(lanes));
+    for (uint32_t k = 0; k < words_of_lane; ++k)
+      words[count++] = access.address[lane] / kWordBytes + k;
+  }
+  // Mostly one.
+  std::array<uint64_t, kBanks> only;
+  uint32_t used = 0;
+  const auto alone = [&](uint64_t word) {
+    const uint32_t bank = word % kBanks;
+    if (((used >> bank) & 1) != 0) return only[bank] == word;
+    used |= 1U << bank;
+    only[bank] = word;
+    return true;
+  };
+  const auto end = words.begin() + static_cast<ptrdiff_t>(count);
+  if (std::all_of(words.begin(), end, alone)) return count == 0 ? 0 : 1;
+  std::sort(words.begin(), end);
+  const auto distinct = std::unique(words.begin(), end);
+  std::array<uint32_t, kBanks> of_bank{};
+  for (auto word = words.begin(); word != distinct; ++word)
+    ++of_bank[*word % kBanks];
+  return *std::max_element(of_bank.begin(), of_bank.end());
+}
+
 // Turns of shared memory beyond the least (nampemu.h, bank_conflicts).
 uint32_t count_bank_conflicts(const Access& access) {
-  constexpr uint32_t kBanks = 32;
-  constexpr uint32_t kWordBytes = 4;
   if (access.contiguous || access.uniform) return 0;
   const uint32_t words_of_lane = std::max(1U, access.bytes / kWordBytes);
   const uint32_t lanes_of_turn = kLanes / words_of_lane;
+  const uint32_t turn = lanes_of_turn == kLanes ? ~0U : (1U << lanes_of_turn) - 1;
   uint32_t conflicts = 0;
   for (uint32_t first = 0; first < kLanes; first += lanes_of_turn) {
-    std::array<uint64_t, kBanks> words;
-    size_t count = 0;
-    for (uint32_t lane = first; lane < first + lanes_of_turn; ++lane) {
-      if (((access.lanes >> lane) & 1) == 0) continue;
-      for (uint32_t k = 0; k < words_of_lane; ++k)
-        words[count++] = access.address[lane] / kWordBytes + k;
-    }
-    const auto end = words.begin() + static_cast<ptrdiff_t>(count);
-    std::sort(words.begin(), end);
-    const auto distinct = std::unique(words.begin(), end);
-    std::array<uint32_t, kBanks> turns{};
-    for (auto word = words.begin(); word != distinct; ++word)
-      ++turns[*word % kBanks];
-    const uint32_t most = *std::max_element(turns.begin(), turns.end());
+    const uint32_t most =
+        most_words_of_a_bank(access, access.lanes & (turn << first), words_of_lane);
     conflicts += most > 1 ? most - 1 : 0;
   }
   return conflicts;

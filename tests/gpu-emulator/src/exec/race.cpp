@@ -132,6 +132,14 @@ struct Toucher {
     return (before & atomic_bits() & (same_block ? kAtomic : kDeviceAtomic)) != 0;
   }
 
+  // The number that stands for another reader of this block and this thread.
+  uint32_t readers_with(uint64_t reader) const {
+    const uint32_t thread = thread_of(reader);
+    const uint32_t mine = kWarpThreads + warp.index;
+    const bool same_warp = thread < kWarpThreads ? thread / kLanes == warp.index : thread == mine;
+    return same_warp ? mine : kManyThreads;
+  }
+
   void merge_reader(uint64_t& reader) const {
     const uint64_t before = reader;
     if (ordered(before, me, warp)) {
@@ -145,12 +153,8 @@ struct Toucher {
                (uint64_t{kManyThreads} << kThreadShift) | kept | time_of(me);
       return;
     }
-    const uint32_t thread = thread_of(before);
-    const uint32_t mine = kWarpThreads + warp.index;
-    const bool same_warp = thread < kWarpThreads ? thread / kLanes == warp.index : thread == mine;
     reader = launch | (uint64_t{block_of(me)} << kBlockShift) |
-             (static_cast<uint64_t>(same_warp ? mine : kManyThreads) << kThreadShift) | kept |
-             time_of(me);
+             (uint64_t{readers_with(before)} << kThreadShift) | kept | time_of(me);
   }
 
   void one(Touch& cell, uint64_t address) const {
@@ -240,11 +244,15 @@ bool touch_quickly(const Toucher& toucher, Touch& cell, uint64_t address, bool r
     }
     return true;
   }
+  if (!reads) return false;
   constexpr uint64_t many = uint64_t{kManyThreads} << kThreadShift;
-  const uint64_t all_of_block = (me & ~many) | many;
+  if (((cell.reader ^ me) & ~many) == 0) {  // of the block at this very time: nothing orders them
+    cell.reader = (me & ~many) | (uint64_t{toucher.readers_with(cell.reader)} << kThreadShift);
+    return true;
+  }
   const uint64_t all_blocks =
       (me & (~uint64_t{0} << kLaunchShift)) | (uint64_t{kManyBlocks} << kBlockShift) | many;
-  return reads && (cell.reader == all_of_block || (cell.reader & ~kTimeMask) == all_blocks);
+  return (cell.reader & ~kTimeMask) == all_blocks;
 }
 
 }  // namespace
