@@ -84,6 +84,7 @@ void synchronize(Warp& warp, const Instruction& i, const Access& access, Telling
 
 constexpr uint64_t kSector = 32;
 constexpr uint64_t kLine = 128;
+constexpr uint32_t kWordBytes = 4;
 
 // The stretches of kBytes that an access touches; none of its lanes crosses the border of one.
 template <uint64_t kBytes>
@@ -103,36 +104,23 @@ uint32_t count_touched(const Access& access) {
   return static_cast<uint32_t>(std::unique(touched.begin(), end) - touched.begin());
 }
 
-constexpr uint32_t kBanks = 32;
-constexpr uint32_t kWordBytes = 4;
-
 // The most different words that a bank has among the lanes of a turn.
 uint32_t most_words_of_a_bank(const Access& access, uint32_t lanes, uint32_t words_of_lane) {
-  std::array<uint64_t, kBanks> words;
-  size_t count = 0;
+  constexpr uint32_t kBanks = 32;  // and words of a turn
+  std::array<std::array<uint64_t, kBanks>, kBanks> words;
+  std::array<uint32_t, kBanks> counts{};
   for (; lanes != 0; lanes &= lanes - 1) {
     const auto lane = static_cast<uint32_t>(std::countr_zero(lanes));
-    for (uint32_t k = 0; k < words_of_lane; ++k)
-      words[count++] = access.address[lane] / kWordBytes + k;
+    for (uint32_t k = 0; k < words_of_lane; ++k) {
+      const uint64_t word = access.address[lane] / kWordBytes + k;
+      const uint32_t bank = word % kBanks;
+      const auto end = words[bank].begin() + counts[bank];
+      if (std::find(words[bank].begin(), end, word) != end) continue;
+      *end = word;
+      ++counts[bank];
+    }
   }
-  // Mostly one.
-  std::array<uint64_t, kBanks> only;
-  uint32_t used = 0;
-  const auto alone = [&](uint64_t word) {
-    const uint32_t bank = word % kBanks;
-    if (((used >> bank) & 1) != 0) return only[bank] == word;
-    used |= 1U << bank;
-    only[bank] = word;
-    return true;
-  };
-  const auto end = words.begin() + static_cast<ptrdiff_t>(count);
-  if (std::all_of(words.begin(), end, alone)) return count == 0 ? 0 : 1;
-  std::sort(words.begin(), end);
-  const auto distinct = std::unique(words.begin(), end);
-  std::array<uint32_t, kBanks> of_bank{};
-  for (auto word = words.begin(); word != distinct; ++word)
-    ++of_bank[*word % kBanks];
-  return *std::max_element(of_bank.begin(), of_bank.end());
+  return *std::max_element(counts.begin(), counts.end());
 }
 
 // Turns of shared memory beyond the least (nampemu.h, bank_conflicts).
@@ -140,7 +128,7 @@ uint32_t count_bank_conflicts(const Access& access) {
   if (access.contiguous || access.uniform) return 0;
   const uint32_t words_of_lane = std::max(1U, access.bytes / kWordBytes);
   const uint32_t lanes_of_turn = kLanes / words_of_lane;
-  const uint32_t turn = lanes_of_turn == kLanes ? ~0U : (1U << lanes_of_turn) - 1;
+  const uint32_t turn = ~0U >> (kLanes - lanes_of_turn);
   uint32_t conflicts = 0;
   for (uint32_t first = 0; first < kLanes; first += lanes_of_turn) {
     const uint32_t most =

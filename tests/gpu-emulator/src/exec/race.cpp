@@ -18,6 +18,7 @@ constexpr uint64_t kDeviceAtomic = uint64_t{1} << 17;  // to other blocks
 constexpr uint64_t kTimeMask = 0xffff;
 constexpr uint32_t kBlockMask = 0xfffff;
 constexpr uint32_t kManyBlocks = kBlockMask;
+constexpr uint64_t kThreadBits = uint64_t{kManyThreads} << kThreadShift;
 constexpr uint64_t kLowBits = (uint64_t{1} << kLaunchShift) - 1;
 
 uint64_t launch_of(uint64_t stamp) { return stamp >> kLaunchShift; }
@@ -132,12 +133,18 @@ struct Toucher {
     return (before & atomic_bits() & (same_block ? kAtomic : kDeviceAtomic)) != 0;
   }
 
-  // The number that stands for another reader of this block and this thread.
-  uint32_t readers_with(uint64_t reader) const {
+  // Another reader of this block and this thread.
+  uint64_t both_readers(uint64_t reader) const {
     const uint32_t thread = thread_of(reader);
     const uint32_t mine = kWarpThreads + warp.index;
     const bool same_warp = thread < kWarpThreads ? thread / kLanes == warp.index : thread == mine;
-    return same_warp ? mine : kManyThreads;
+    return (me & ~kThreadBits) |
+           (static_cast<uint64_t>(same_warp ? mine : kManyThreads) << kThreadShift);
+  }
+  // Readers of several blocks.
+  uint64_t readers_of_blocks() const {
+    return (launch_of(me) << kLaunchShift) | (uint64_t{kManyBlocks} << kBlockShift) | kThreadBits |
+           time_of(me);
   }
 
   void merge_reader(uint64_t& reader) const {
@@ -146,15 +153,8 @@ struct Toucher {
       reader = me | atomic_bits();
       return;
     }
-    const uint64_t kept = before & atomic_bits();
-    const uint64_t launch = launch_of(me) << kLaunchShift;
-    if (block_of(before) != block_of(me)) {
-      reader = launch | (uint64_t{kManyBlocks} << kBlockShift) |
-               (uint64_t{kManyThreads} << kThreadShift) | kept | time_of(me);
-      return;
-    }
-    reader = launch | (uint64_t{block_of(me)} << kBlockShift) |
-             (uint64_t{readers_with(before)} << kThreadShift) | kept | time_of(me);
+    const bool same_block = block_of(before) == block_of(me);
+    reader = (same_block ? both_readers(before) : readers_of_blocks()) | (before & atomic_bits());
   }
 
   void one(Touch& cell, uint64_t address) const {
@@ -245,14 +245,11 @@ bool touch_quickly(const Toucher& toucher, Touch& cell, uint64_t address, bool r
     return true;
   }
   if (!reads) return false;
-  constexpr uint64_t many = uint64_t{kManyThreads} << kThreadShift;
-  if (((cell.reader ^ me) & ~many) == 0) {  // of the block at this very time: nothing orders them
-    cell.reader = (me & ~many) | (uint64_t{toucher.readers_with(cell.reader)} << kThreadShift);
+  if (((cell.reader ^ me) & ~kThreadBits) == 0) {  // of the block at this very time: unordered
+    cell.reader = toucher.both_readers(cell.reader);
     return true;
   }
-  const uint64_t all_blocks =
-      (me & (~uint64_t{0} << kLaunchShift)) | (uint64_t{kManyBlocks} << kBlockShift) | many;
-  return (cell.reader & ~kTimeMask) == all_blocks;
+  return ((cell.reader ^ toucher.readers_of_blocks()) & ~kTimeMask) == 0;
 }
 
 }  // namespace
