@@ -31,7 +31,7 @@
 #define HWY_BROKEN_EMU128 1
 #if defined(NAMP_SANITIZED)
 #define NAMP_ALSO_DISABLED HWY_AVX3
-#else
+#elif !defined(NAMP_ALSO_DISABLED)  // by one who only wants to know whether it compiles
 #define NAMP_ALSO_DISABLED 0
 #endif
 #define HWY_DISABLED_TARGETS \

@@ -19,9 +19,9 @@ using gpu_report::SassFacts;
 class MachineCode : public ::testing::TestWithParam<std::string> {
  protected:
   // A processor works a minute or two on each. Every run looks at each kernel of clang's for 9.0, where
-  // registers are scarcest, at those that are for 8.0 and later for 8.0 too, and at nvcc's for 7.5.
+  // registers are scarcest, and at those that are for 8.0 and later for 8.0 too.
   void SetUp() override {
-    const std::set<std::string> always{"clang-sm_80", "clang-sm_90", "nvcc-sm_75"};
+    const std::set<std::string> always{"clang-sm_80", "clang-sm_90"};
     if (always.count(GetParam()) == 0 && !exhaustive())
       GTEST_SKIP() << "with ./build.sh test --exhaustive";
   }
