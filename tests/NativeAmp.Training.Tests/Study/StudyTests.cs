@@ -202,7 +202,7 @@ internal sealed class StudyTests
     }
 
     [Test]
-    public async Task Two_studies_are_compared_in_one_report()
+    public void Two_studies_are_compared_in_one_report()
     {
         string path = Path.Combine(_folder, "both.html");
         (int code, _, string error) = CliHost.Run("study", "report", Study, Study, "--out", path);
@@ -214,8 +214,6 @@ internal sealed class StudyTests
             "a study is as fast as itself"
         );
         Assert.That(page, Does.Contain("Both studies have the same settings."));
-        await using Browser browser = await Browser.Start();
-        await PageCheck.Check(browser, path, charts: 17);
     }
 
     // Skia numbers them throughout a process.
