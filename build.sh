@@ -353,8 +353,8 @@ sanitized_tests() {
     stage_failed "Clang builds without a warning, with sanitizers"
   fi
 }
-# The library's sources, without optimization: one that only this machine's compiler takes is found here. To build and to run there is another verb's.
-# The instructions of another processor need the code made; Windows' are this machine's, so that there reading the sources is enough, for one kind of vectors.
+# The library's sources, with little optimization: one that only this machine's compiler takes is found here. To build and to run there is another verb's.
+# The instructions of another processor need the code made, and inlined; Windows' are this machine's, so that there reading the sources is enough, for one kind of vectors.
 other_systems_compile() {
   local system built log
   for system in "${cross_systems[@]}"; do
@@ -368,7 +368,7 @@ other_systems_compile() {
   done
 }
 compiles_for() { # compiles_for SYSTEM FOLDER LOG
-  local code=-O0
+  local code=-O1
   if [[ $1 == win-x64 && $this_system == linux-x64 ]]; then code='-fsyntax-only -DNAMP_ALSO_DISABLED=HWY_AVX2'; fi
   nice bash -c 'cmake --preset "$0" -B "$1" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="$2" && cmake --build "$1" --target nativeamp-objects' "$1" "$2" "$code" >"$3" 2>&1 || { cat "$3"; return 1; }
 }

@@ -53,6 +53,9 @@ HWY_INLINE Wide exchanged(Wide x) {
 struct Counters {
   Wide c0, c1, c2, c3;
 
+  // The compiler's own would not be for NEON with all that the vectors' are for.
+  HWY_INLINE Counters() {}
+
   HWY_INLINE void begin(Wide block, uint64_t upper) {
     c0 = block;
     c1 = hn::ShiftRight<32>(block);
