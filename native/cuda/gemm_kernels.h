@@ -122,8 +122,7 @@ inline constexpr int64_t kPaddedBytes = int64_t{256} << 20;
 int64_t padded_bytes_wanted();
 // Smaller products are faster than copies. An operand of m x k elements is used by n columns.
 inline constexpr int64_t kLeastPaddedSide = 256;
-// m n k. Tests set it: on the emulated GPU so large a product takes seconds.
-inline double least_padded_product = 0x1p28;
+inline constexpr double kLeastPaddedProduct = 0x1p28;  // m n k
 
 // to[i][j] = from[i][j], or zeros where there is no such row or column.
 struct PadRowsArgs {

@@ -47,7 +47,7 @@ cuda::ProductPadding cuda::padding_of(const namp_gemm_args& args, int64_t bytes)
   if (bytes == 0 || args.a_dtype == NAMP_FLOAT32 || args.batch > 1 || args.alpha == 0.0f ||
       std::min({args.m, args.n, args.k}) < kLeastPaddedSide ||
       static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k) <
-          least_padded_product) {
+          kLeastPaddedProduct) {
     return none;
   }
   const bool ta = args.transpose_a != 0;
