@@ -98,10 +98,12 @@ void attend_block(const namp_attention_args& args, const AttentionShape& shape, 
   transpose_rows(queries, query + first_query * args.query_time_stride, args.query_time_stride,
                  count, head_dim, args.scale, buffer);
   const int64_t seen_by_first = shape.seen_by(first_query);
-  const int64_t key_blocks = AttentionShape::blocks_of(shape.seen_by(first_query + count - 1));
+  const int64_t seen = shape.seen_by(first_query + count - 1);
+  const int64_t key_blocks = AttentionShape::blocks_of(seen);
   for (int64_t key_block = 0; key_block < key_blocks; ++key_block) {
     const int64_t first_key = key_block * kBlock;
-    const int64_t key_count = shape.keys_of(key_block);
+    // Rows that no query of the block sees may not be there: a weight of 0 does not undo a NaN.
+    const int64_t key_count = std::min(kBlock, seen - first_key);
     const bool first = key_block == 0;
     const Rows keys{wide.keys.row(first_key), shape.width};
     const Rows values{wide.values.row(first_key), shape.width};

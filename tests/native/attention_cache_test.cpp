@@ -243,6 +243,25 @@ TEST_P(AttentionCacheTest, QueriesAreTheLastOfTheKeys) {
   }
 }
 
+// A thread that has a head's first queries alone widens only the keys that they see.
+TEST_P(AttentionCacheTest, WhatAnotherCallLeftInScratchMemoryIsNotRead) {
+  const Sizes sizes{1, 2, 2, 33, 70, 64};
+  Attention before(device_, sizes, NAMP_FLOAT32, true, 0);
+  before.value.set(std::vector<double>(static_cast<size_t>(before.value.size()), kNaN));
+  Attention attention(device_, sizes, NAMP_FLOAT32, true, 0);
+  std::vector<double> expected;
+  std::vector<double> log_sums;
+  attention.expect(expected, log_sums);
+  for (const Setting& setting : device_.settings({3})) {
+    device_.use({setting.simd, 1});
+    ASSERT_EQ(namp_attention_forward(device_, &before.args, nullptr), NAMP_OK);
+    device_.use(setting);
+    ASSERT_EQ(namp_attention_forward(device_, &attention.args, nullptr), NAMP_OK);
+    expect_close(attention.output, expected, 1e-5, "output");
+    if (HasFailure()) return;
+  }
+}
+
 // Without causal there may be more queries than keys.
 TEST_P(AttentionCacheTest, MoreQueriesThanKeys) {
   check({1, 2, 1, 9, 4, 8}, NAMP_FLOAT32, false, 0);
