@@ -70,7 +70,7 @@ class BackendTest : public ::testing::TestWithParam<Where> {
     for (size_t i = 0; i < outputs.size(); ++i) {
       ASSERT_TRUE(outputs[i]->intact()) << "output " << i << ", " << setting;
       if (first.size() <= i) first.push_back(outputs[i]->bytes());
-      ASSERT_EQ(first[i], outputs[i]->bytes()) << "output " << i << " differs, " << setting;
+      ASSERT_TRUE(outputs[i]->has(first[i])) << "output " << i << " differs, " << setting;
     }
   }
 

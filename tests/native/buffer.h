@@ -71,23 +71,32 @@ class Buffer final : public Device::Shared {
 
   uint32_t bits(int64_t i) const {
     fetch();
-    uint32_t value = 0;
-    std::memcpy(&value, at(i), static_cast<size_t>(element_size(dtype_)));
-    return value;
+    return word(at(i));
   }
-  double operator[](int64_t i) const { return values()[static_cast<size_t>(i)]; }
+  // Oracles read each of them many times.
+  double operator[](int64_t i) const {
+    return (numbers_ != nullptr ? numbers_ : values().data())[i];
+  }
   // Decoded once for all reads between two changes.
   const std::vector<double>& values() const {
     fetch();
-    if (decoded_.size() == static_cast<size_t>(count_)) return decoded_;
-    decoded_.clear();
-    for (int64_t i = 0; i < count_; ++i)
-      decoded_.push_back(decode(bits(i), dtype_));
+    if (numbers_ != nullptr) return decoded_;
+    decoded_.resize(static_cast<size_t>(count_));
+    const uint8_t* element = at(0);
+    for (double& number : decoded_) {
+      number = decoded(word(element), dtype_);
+      element += element_size(dtype_);
+    }
+    numbers_ = decoded_.data();
     return decoded_;
   }
   std::vector<uint8_t> bytes() const {
     fetch();
     return {at(0), at(0) + bytes_};
+  }
+  bool has(const std::vector<uint8_t>& bytes) const {
+    fetch();
+    return std::equal(bytes.begin(), bytes.end(), at(0), at(0) + bytes_);
   }
 
   void set_bits(int64_t i, uint32_t value) {
@@ -96,8 +105,12 @@ class Buffer final : public Device::Shared {
   }
   void set(int64_t i, double x) { set_bits(i, encode(x, dtype_)); }
   void set(const std::vector<double>& values) {
-    for (size_t i = 0; i < values.size(); ++i)
-      set(static_cast<int64_t>(i), values[i]);
+    uint8_t* element = change();
+    for (const double value : values) {
+      const uint32_t bits = encode(value, dtype_);
+      std::memcpy(element, &bits, static_cast<size_t>(element_size(dtype_)));
+      element += element_size(dtype_);
+    }
   }
   void set_bytes(const void* from) {
     if (bytes_ != 0) std::memcpy(change(), from, bytes_);
@@ -119,12 +132,12 @@ class Buffer final : public Device::Shared {
     undefined_ = !defined_;
     written_ = true;
     old_ = false;
-    decoded_.clear();
+    numbers_ = nullptr;
   }
-  bool unchanged() const { return bytes() == initial_ && intact(); }
+  bool unchanged() const { return has(initial_) && intact(); }
 
   void hand_over() override {
-    decoded_.clear();
+    numbers_ = nullptr;
     if (memory_ == nullptr) return;
     if (written_) {
       EXPECT_EQ(namp_memory_copy(device_.handle(), memory_, base_, static_cast<int64_t>(size_),
@@ -149,13 +162,29 @@ class Buffer final : public Device::Shared {
   static constexpr size_t kGuard = 256;
   static constexpr uint8_t kCanary = 0xA5;
 
+  // An element's bits.
+  uint32_t word(const uint8_t* element) const {
+    uint32_t word = 0;
+    uint16_t half = 0;
+    switch (element_size(dtype_)) {
+      case 1:
+        return *element;
+      case 2:
+        std::memcpy(&half, element, sizeof(half));
+        return half;
+      default:
+        std::memcpy(&word, element, sizeof(word));
+        return word;
+    }
+  }
+
   const uint8_t* at(int64_t i) const { return base_ + begin_ + i * element_size(dtype_); }
 
   // The copy, for a change.
   uint8_t* change() {
     fetch();
     defined_ = written_ = true;
-    decoded_.clear();
+    numbers_ = nullptr;
     return base_ + begin_;
   }
 
@@ -189,7 +218,8 @@ class Buffer final : public Device::Shared {
   bool written_ = true;      // the copy is newer
   bool undefined_ = false;   // and its elements must not be read
   mutable std::vector<double> decoded_;
-  mutable bool old_ = false;  // the device's memory is newer
+  mutable const double* numbers_ = nullptr;  // of decoded_, until the next change
+  mutable bool old_ = false;                 // the device's memory is newer
 };
 
 // A struct in a device's memory.

@@ -60,9 +60,12 @@ class ConvolutionTest : public MatrixTest {
     Sums forward(outputs), backward_data(inputs), backward_weights(weights),
         backward_bias(s.out_channels);
     for_products(s, [&](int64_t o, int64_t i, int64_t w) {
-      forward.add(o, input[i] * weight[w]);
-      backward_data.add(i, output_gradient[o] * weight[w]);
-      backward_weights.add(w, output_gradient[o] * input[i]);
+      const double x = input[i];
+      const double factor = weight[w];
+      const double upstream = output_gradient[o];
+      forward.add(o, x * factor);
+      backward_data.add(i, upstream * factor);
+      backward_weights.add(w, upstream * x);
     });
     for (int64_t o = 0; o < outputs; ++o) {
       const int64_t channel = o / (out_h * out_w) % s.out_channels;

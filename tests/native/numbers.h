@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <random>
 #include <vector>
 
@@ -85,6 +86,18 @@ inline double decode(uint32_t bits, int32_t dtype) {
   const uint32_t code = bits & ((1u << sign_bit) - 1u);
   if (code < f.overflow) return sign * magnitude_of(code, f);
   return code == f.overflow && f.has_infinity ? sign * kInfinity : kNaN;
+}
+
+// The same, looked up where a dtype has few codes.
+inline double decoded(uint32_t bits, int32_t dtype) {
+  if (element_size(dtype) > 2 || dtype == NAMP_UINT8) return decode(bits, dtype);
+  thread_local std::map<int32_t, std::vector<double>> known;
+  std::vector<double>& all = known[dtype];
+  if (all.empty()) {
+    for (uint32_t code = 0; code < 1u << (element_size(dtype) * 8); ++code)
+      all.push_back(decode(code, dtype));
+  }
+  return all[bits];
 }
 
 // The bits of a NaN of a format without a payload.
