@@ -73,7 +73,7 @@ class Buffer final : public Device::Shared {
     fetch();
     return word(at(i));
   }
-  // Oracles read each of them many times.
+  // Oracles read each of them many times: by a pointer, for sanitizers' builds inline nothing of a vector.
   double operator[](int64_t i) const {
     return (numbers_ != nullptr ? numbers_ : values().data())[i];
   }
@@ -84,7 +84,7 @@ class Buffer final : public Device::Shared {
     decoded_.resize(static_cast<size_t>(count_));
     const uint8_t* element = at(0);
     for (double& number : decoded_) {
-      number = decoded(word(element), dtype_);
+      number = decode(word(element), dtype_);
       element += element_size(dtype_);
     }
     numbers_ = decoded_.data();

@@ -72,7 +72,7 @@ inline double magnitude_of(uint32_t code, const Format& f) {
 }
 
 // The value of bits.
-inline double decode(uint32_t bits, int32_t dtype) {
+inline double decode_by_arithmetic(uint32_t bits, int32_t dtype) {
   if (dtype == NAMP_UINT8) return bits;
   if (dtype == NAMP_INT32) return static_cast<int32_t>(bits);
   if (dtype == NAMP_FLOAT32) {
@@ -88,16 +88,16 @@ inline double decode(uint32_t bits, int32_t dtype) {
   return code == f.overflow && f.has_infinity ? sign * kInfinity : kNaN;
 }
 
-// The same, looked up where a dtype has few codes.
-inline double decoded(uint32_t bits, int32_t dtype) {
-  if (element_size(dtype) > 2 || dtype == NAMP_UINT8) return decode(bits, dtype);
+// The same; looked up where a dtype has few codes.
+inline double decode(uint32_t bits, int32_t dtype) {
+  if (element_size(dtype) > 2) return decode_by_arithmetic(bits, dtype);
   thread_local std::map<int32_t, std::vector<double>> known;
   std::vector<double>& all = known[dtype];
   if (all.empty()) {
     for (uint32_t code = 0; code < 1u << (element_size(dtype) * 8); ++code)
-      all.push_back(decode(code, dtype));
+      all.push_back(decode_by_arithmetic(code, dtype));
   }
-  return all[bits];
+  return all.at(bits);
 }
 
 // The bits of a NaN of a format without a payload.
