@@ -7,9 +7,9 @@ namespace namp_campaign {
 void* Call::block(size_t bytes) {
   // Exactly the requested bytes lie between AddressSanitizer's redzones; without it our own guards
   // are used.
-  Block made{std::make_unique<uint8_t[]>(bytes + 2 * kGuard), bytes, {}};
-  std::memset(made.memory.get(), 0xA5, bytes + 2 * kGuard);
-  void* data = made.memory.get() + kGuard;
+  Block made{std::make_unique<uint8_t[]>(bytes + 2 * guard()), bytes, {}};
+  std::memset(made.memory.get(), 0xA5, bytes + 2 * guard());
+  void* data = made.memory.get() + guard();
   blocks_.push_back(std::move(made));
   return data;
 }
@@ -36,15 +36,15 @@ void* Call::elements(int32_t dtype, int64_t count) {
 bool Call::guards_hold() const {
   const auto intact = [](uint8_t byte) { return byte == 0xA5; };
   return std::all_of(blocks_.begin(), blocks_.end(), [&](const Block& block) {
-    const uint8_t* end = block.memory.get() + kGuard + block.bytes;
-    return std::all_of(block.memory.get(), block.memory.get() + kGuard, intact) &&
-           std::all_of(end, end + kGuard, intact);
+    const uint8_t* end = block.memory.get() + guard() + block.bytes;
+    return std::all_of(block.memory.get(), block.memory.get() + guard(), intact) &&
+           std::all_of(end, end + guard(), intact);
   });
 }
 
 bool Call::unchanged() const {
   return std::all_of(blocks_.begin(), blocks_.end(), [](const Block& block) {
-    return std::equal(block.before.begin(), block.before.end(), block.memory.get() + kGuard);
+    return std::equal(block.before.begin(), block.before.end(), block.memory.get() + guard());
   });
 }
 
@@ -55,7 +55,7 @@ std::string Call::run(int fault_count) {
     must_fail = faults_[which]() || must_fail;
   }
   for (Block& block : blocks_) {
-    const uint8_t* data = block.memory.get() + kGuard;
+    const uint8_t* data = block.memory.get() + guard();
     block.before.assign(data, data + block.bytes);
   }
   status = invoke();

@@ -147,7 +147,7 @@ class Call {
     std::vector<uint8_t> before;
   };
 
-  static constexpr size_t kGuard = namp_test::kSanitized ? 0 : 64;
+  static size_t guard() { return namp_test::is_sanitized() ? 0 : 64; }
 
   bool guards_hold() const;
   bool unchanged() const;

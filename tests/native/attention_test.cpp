@@ -144,7 +144,9 @@ TEST_P(AttentionTest, EveryTimeAndHead) {
   const int64_t sizes[][2] = {{1, 1},  {1, 32}, {7, 4},    {5, 33},    {33, 7}, {64, 16},
                               {65, 8}, {63, 3}, {128, 32}, {130, 130}, {193, 5}};
   for (const auto& size : sizes) {
-    const int64_t most = !device_.is_gpu() ? (kSanitized ? 1024 : 1 << 20) : is_slow() ? 165 : 600;
+    const int64_t most = !device_.is_gpu() ? (is_sanitized() ? 1024 : 1 << 20)
+                         : is_slow()       ? 165
+                                           : 600;
     if (size[0] * size[1] > most) continue;  // it takes too long there
     for (int32_t dtype : kFloats) {
       for (bool causal : {false, true}) {
@@ -160,7 +162,7 @@ TEST_P(AttentionTest, OfAlignedHeads) {
   const int64_t sizes[][2] = {{1, 8},    {65, 32},  {70, 64},  {40, 128}, {33, 40},
                               {70, 136}, {17, 192}, {66, 200}, {33, 256}, {16, 264}};
   for (const auto& size : sizes) {
-    if (kSanitized && size[0] * size[1] > 1100) continue;
+    if (is_sanitized() && size[0] * size[1] > 1100) continue;
     for (int32_t dtype : kFloats) {
       for (bool causal : {false, true}) {
         check(1, 2, size[0], size[1], dtype, causal, 1.0, 0);

@@ -26,7 +26,7 @@ class BackendTest : public ::testing::TestWithParam<Where> {
   }
 
   // The emulated GPU under sanitizers: tests must then use small sizes.
-  bool is_slow() const { return kSanitized && device_.is_emulated(); }
+  bool is_slow() const { return is_sanitized() && device_.is_emulated(); }
 
   // Lengths from first to last: all, or on a GPU those around powers of two.
   std::vector<int64_t> every(int64_t first, int64_t last) const {
@@ -46,7 +46,7 @@ class BackendTest : public ::testing::TestWithParam<Where> {
       all.insert(all.end(), {kChunk - 1, kChunk, kChunk + 1});
     } else {
       all.insert(all.end(), {kChunk - 1, kChunk, kChunk + 1, 2 * kChunk + 17});
-      if (!kSanitized) all.push_back(5 * kChunk);
+      if (!is_sanitized()) all.push_back(5 * kChunk);
     }
     return all;
   }

@@ -67,7 +67,7 @@ TEST_P(CastTest, RoundsEveryFloatExactly) {
   constexpr int64_t kRun = 1 << 16;
   const int64_t runs = device_.is_gpu() ? 1 : 16;
   const int64_t count = runs * kRun;
-  const int64_t stride = device_.is_gpu() ? 8191 : exhaustive() ? 1 : kSanitized ? 1023 : 63;
+  const int64_t stride = device_.is_gpu() ? 8191 : exhaustive() ? 1 : is_sanitized() ? 1023 : 63;
   std::vector<uint32_t> bits(static_cast<size_t>(count));
   std::vector<uint8_t> expected(static_cast<size_t>(count) * sizeof(uint16_t));
   Buffer in(device_, NAMP_FLOAT32, count);

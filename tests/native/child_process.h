@@ -33,12 +33,13 @@ struct Outcome {
   }
 };
 
-// environment such as "OMP_THREAD_LIMIT=1". Variables of the test's own surroundings do not count.
+// environment such as "OMP_THREAD_LIMIT=1". Variables of the test's own surroundings do not count, but
+// for NATIVEAMP_TEST_CHILD: another build's program instead of this one's.
 inline Outcome run(const std::string& environment, const std::string& arguments) {
   const std::string command =
       "env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT -u OMP_DYNAMIC -u OMP_MAX_ACTIVE_LEVELS "
       "-u OMP_PROC_BIND -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT " +
-      environment + " " + NATIVEAMP_TEST_CHILD + " " + arguments + " 2>&1";
+      environment + " ${NATIVEAMP_TEST_CHILD:-" NATIVEAMP_TEST_CHILD "} " + arguments + " 2>&1";
   Outcome result;
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return result;

@@ -11,8 +11,8 @@ TEST_P(ConvolutionTest, EveryShapeAndDtype) {
     if (is_slow() && &shape - kShapes > 2) break;
     for (int32_t dtype : kFloats) {
       bias = !bias;
-      if (!kSanitized || dtype != NAMP_BFLOAT16) check(shape, dtype, dtype, bias, bias);
-      if ((device_.is_gpu() || kSanitized) && bias) continue;  // it takes long there
+      if (!is_sanitized() || dtype != NAMP_BFLOAT16) check(shape, dtype, dtype, bias, bias);
+      if ((device_.is_gpu() || is_sanitized()) && bias) continue;  // it takes long there
       check(shape, dtype, NAMP_FLOAT32, !bias, bias);
       if (HasFailure()) return;
     }

@@ -100,7 +100,7 @@ class Device {
       for (int32_t count : threads) {
         all.push_back({simd, count});
         // Single elements are slow there, and their sources are those of vectors.
-        if (kSanitized && simd == NAMP_SIMD_BASELINE && targets.size() > 1) break;
+        if (is_sanitized() && simd == NAMP_SIMD_BASELINE && targets.size() > 1) break;
       }
     }
     return all;

@@ -30,7 +30,9 @@ TEST_P(GemmTest, BeyondOneBlock) {
   for (int32_t dtype : kFloats) {
     for (int transposes = 0; transposes < 4; ++transposes) {
       // Sanitizers are slow: each way of reading A and B once.
-      if (kSanitized && transposes != (dtype == NAMP_FLOAT32 ? 0 : dtype == NAMP_FLOAT16 ? 3 : 1))
+      if (is_sanitized() && transposes != (dtype == NAMP_FLOAT32   ? 0
+                                           : dtype == NAMP_FLOAT16 ? 3
+                                                                   : 1))
         continue;
       GemmCase c{250, 261, 300};
       if (device_.is_gpu()) c = {70, 66, 150};
@@ -186,7 +188,7 @@ TEST_P(GemmTest, Mixed) {
   const auto draw = [&](int64_t below) { return static_cast<int64_t>(generator() % below); };
   const float alphas[] = {1.0f, 1.0f, -0.5f, 0.0f};
   const float betas[] = {0.0f, 0.0f, 1.0f, 0.25f};
-  for (int round = 0; round < (is_slow() ? 20 : kSanitized ? 60 : 200); ++round) {
+  for (int round = 0; round < (is_slow() ? 20 : is_sanitized() ? 60 : 200); ++round) {
     GemmCase c{1 + draw(40), 1 + draw(70), draw(50)};
     c.dtype = kFloats[draw(3)];
     c.c_dtype = draw(2) == 0 ? NAMP_FLOAT32 : c.dtype;

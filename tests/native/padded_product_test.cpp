@@ -10,7 +10,7 @@ class PaddedProductTest : public GemmTest {
   // Enough for B, and for 256 rows of A and C.
   void SetUp() override {
     if (GetParam() == Where::kCpu) GTEST_SKIP() << "A CPU reads rows where they are.";
-    if (kSanitized) GTEST_SKIP() << "Sanitizers are slow.";
+    if (is_sanitized()) GTEST_SKIP() << "Sanitizers are slow.";
     set_environment("NATIVEAMP_PADDED_BYTES", "900000");
     GemmTest::SetUp();
     set_environment("NATIVEAMP_PADDED_BYTES", "");

@@ -88,7 +88,7 @@ TEST(ProcessTest, AForkedChildGoesOnWithTheParentsDeviceAndItsOwn) {
 }
 
 TEST(ProcessTest, AForkWhileOtherThreadsComputeGivesAChildThatComputes) {
-  if (kSanitized) {
+  if (is_sanitized()) {
     GTEST_SKIP() << "A fork may find AddressSanitizer's own allocator locked by another thread.";
   }
   const Outcome result = run("", "fork-busy");
@@ -100,7 +100,8 @@ TEST(ProcessTest, AForkWhileOtherThreadsComputeGivesAChildThatComputes) {
 // LLVM's OpenMP has handlers of forks of its own, which take its locks. oneDNN's calls reach it where
 // all of the process sees it.
 TEST(ProcessTest, AForkUnderLlvmsOpenMpGivesAChildThatComputes) {
-  if (kSanitized) GTEST_SKIP() << "AddressSanitizer comes first where something is loaded before.";
+  if (is_sanitized())
+    GTEST_SKIP() << "AddressSanitizer comes first where something is loaded before.";
   const std::string llvm = "LD_PRELOAD=libomp.so.5";
   const Outcome alone = run(llvm, "digest 1");
   if (alone.output.find("cannot be preloaded") != std::string::npos) GTEST_SKIP() << alone.output;

@@ -84,7 +84,7 @@ TEST_P(ProductWaysTest, EveryCallHasTheResultsOfOne) {
 }
 
 TEST_P(ProductWaysTest, RowsAtOddPlacesAreCopiedOrNot) {
-  if (kSanitized) GTEST_SKIP() << "Sanitizers are slow.";
+  if (is_sanitized()) GTEST_SKIP() << "Sanitizers are slow.";
   GemmCase c{700, 601, 641};
   c.dtype = c.c_dtype = NAMP_BFLOAT16;
   check(c);

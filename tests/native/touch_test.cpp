@@ -81,7 +81,7 @@ TEST_P(TouchTest, StreamsWhatIsLarge) {
   for (const Setting& setting : device_.settings({2})) {
     device_.use(setting);
     for (int64_t n : {many, many + 13}) {
-      if (kSanitized && n == many) continue;  // it takes long there
+      if (is_sanitized() && n == many) continue;  // it takes long there
       expect_touch(n, {{NAMP_FLOAT32, NAMP_ACCESS_READ}, {NAMP_FLOAT16, NAMP_ACCESS_WRITE}});
       if (HasFatalFailure()) return;
     }

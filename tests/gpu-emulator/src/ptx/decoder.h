@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "exec/instruction.h"
@@ -49,7 +50,7 @@ struct KernelBuilder {
 struct FunctionNames {
   const Function* function = nullptr;
   const Syntax* module = nullptr;
-  std::map<std::string, Register> registers;
+  std::unordered_map<std::string, Register> registers;
   std::map<std::string, Symbol> symbols;  // of the function and of the module
 };
 

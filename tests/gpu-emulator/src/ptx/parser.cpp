@@ -3,15 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <unordered_map>
 
 #include "ptx/error.h"
 #include "ptx/lexer.h"
 
 namespace nampemu {
 
-bool parse_type(const std::string& word, Type& type) {
+bool parse_type(std::string_view word, Type& type) {
   using Kind = Type::Kind;
-  static const std::map<std::string, Type> types = {
+  static const std::map<std::string_view, Type> types = {
       {"b8", {Kind::bits, 1, false}},       {"b16", {Kind::bits, 2, false}},
       {"b32", {Kind::bits, 4, false}},      {"b64", {Kind::bits, 8, false}},
       {"u8", {Kind::unsigned_, 1, false}},  {"u16", {Kind::unsigned_, 2, false}},
@@ -30,8 +31,8 @@ bool parse_type(const std::string& word, Type& type) {
 
 namespace {
 
-bool parse_space(const std::string& word, Space& space) {
-  static const std::map<std::string, Space> spaces = {
+bool parse_space(std::string_view word, Space& space) {
+  static const std::map<std::string_view, Space> spaces = {
       {"reg", Space::reg},     {"global", Space::global},  {"shared", Space::shared},
       {"local", Space::local}, {"const", Space::constant}, {"param", Space::param}};
   const auto found = spaces.find(word);
@@ -42,7 +43,7 @@ bool parse_space(const std::string& word, Space& space) {
 
 class Parser {
  public:
-  explicit Parser(std::string_view source) : tokens_(tokenize(source)) {}
+  explicit Parser(std::string_view source) : lexer_(source), ahead_{lexer_.next(), lexer_.next()} {}
 
   Syntax run() {
     expect_dotted("version");
@@ -54,26 +55,26 @@ class Parser {
 
  private:
   // Tokens.
-  const Token& peek(size_t ahead = 0) const {
-    return tokens_[std::min(position_ + ahead, tokens_.size() - 1)];
-  }
+  const Token& peek(size_t ahead = 0) const { return ahead_[ahead]; }
   Token take() {
-    Token token = peek();
-    if (position_ + 1 < tokens_.size()) ++position_;
+    const Token token = ahead_[0];
+    ahead_[0] = ahead_[1];
+    ahead_[1] = lexer_.next();
     return token;
   }
   [[noreturn]] void fail(const std::string& message) const { throw PtxError(peek().line, message); }
-  bool is_punctuation(const char* text, size_t ahead = 0) const {
-    return peek(ahead).kind == TokenKind::punctuation && peek(ahead).text == text;
+  bool is_punctuation(char c, size_t ahead = 0) const {
+    return peek(ahead).kind == TokenKind::punctuation && peek(ahead).text[0] == c;
   }
-  bool accept(const char* text) {
-    if (!is_punctuation(text)) return false;
+  bool accept(char c) {
+    if (!is_punctuation(c)) return false;
     take();
     return true;
   }
-  void expect(const char* text) {
-    if (!accept(text)) fail("'" + std::string(text) + "' expected, '" + peek().text + "' found");
+  void expect(char c) {
+    if (!accept(c)) fail("'" + std::string(1, c) + "' expected, " + found());
   }
+  std::string found() const { return "'" + std::string(peek().text) + "' found"; }
   bool is_dotted(const char* text) const {
     return peek().kind == TokenKind::dotted && peek().text == text;
   }
@@ -86,21 +87,21 @@ class Parser {
     if (!accept_dotted(text)) fail("." + std::string(text) + " expected");
   }
   std::string expect_name() {
-    if (peek().kind != TokenKind::identifier) fail("a name expected, '" + peek().text + "' found");
-    return take().text;
+    if (peek().kind != TokenKind::identifier) fail("a name expected, " + found());
+    return std::string(take().text);
   }
   uint64_t expect_integer() {
-    if (peek().kind != TokenKind::integer) fail("an integer expected, '" + peek().text + "' found");
+    if (peek().kind != TokenKind::integer) fail("an integer expected, " + found());
     return take().bits;
   }
 
   // Module level.
   void parse_version() {
-    const Token token = take();
     // The lexer reads "7.5" as a double: its text has what is needed.
-    const size_t dot = token.text.find('.');
+    const std::string text(take().text);
+    const size_t dot = text.find('.');
     if (dot == std::string::npos) fail("a version like 7.5 expected");
-    syntax_.version = std::atoi(token.text.c_str()) * 10 + std::atoi(token.text.c_str() + dot + 1);
+    syntax_.version = std::atoi(text.c_str()) * 10 + std::atoi(text.c_str() + dot + 1);
     if (syntax_.version < 60) fail("PTX before 6.0 isn't known");
   }
 
@@ -113,7 +114,7 @@ class Parser {
         } else if (name != "debug" && name != "texmode_independent") {
           fail("target '" + name + "' isn't known");
         }
-      } while (accept(","));
+      } while (accept(','));
       return;
     }
     if (accept_dotted("address_size")) {
@@ -127,9 +128,9 @@ class Parser {
       return;
     }
     if (accept_dotted("section")) {
-      while (!is_punctuation("{"))
+      while (!is_punctuation('{'))
         take();
-      while (!accept("}")) {
+      while (!accept('}')) {
         if (peek().kind == TokenKind::end) fail("a .section that doesn't end");
         take();
       }
@@ -149,7 +150,7 @@ class Parser {
       Space space;
       if (peek().kind != TokenKind::dotted || !parse_space(peek().text, space) ||
           space == Space::reg || space == Space::param) {
-        fail("the directive '" + peek().text + "' isn't known here");
+        fail("the directive '" + std::string(peek().text) + "' isn't known here");
       }
       take();
       for (Variable& variable : parse_variables(space, is_extern)) {
@@ -174,9 +175,9 @@ class Parser {
     do {
       Variable variable = base;
       variable.name = expect_name();
-      if (accept("<")) {  // .reg .b32 %r<5>: %r0 … %r4
+      if (accept('<')) {  // .reg .b32 %r<5>: %r0 … %r4
         const uint64_t count = expect_integer();
-        expect(">");
+        expect('>');
         if (space != Space::reg || count > 1'000'000) fail("a register range isn't possible here");
         for (uint64_t i = 0; i < count; ++i) {
           Variable one = variable;
@@ -186,17 +187,17 @@ class Parser {
         continue;
       }
       parse_dimensions(variable);
-      if (accept("=")) parse_initializers(variable);
+      if (accept('=')) parse_initializers(variable);
       all.push_back(variable);
-    } while (accept(","));
-    expect(";");
+    } while (accept(','));
+    expect(';');
     return all;
   }
 
   void parse_variable_type(Variable& variable) {
     bool has_type = false;
     while (peek().kind == TokenKind::dotted) {
-      const std::string word = take().text;
+      const std::string word(take().text);
       if (word == "align") {
         variable.alignment = expect_integer();
       } else if (word == "ptr" && variable.space == Space::param) {
@@ -221,8 +222,8 @@ class Parser {
   }
 
   void parse_dimensions(Variable& variable) {
-    while (accept("[")) {
-      if (accept("]")) {
+    while (accept('[')) {
+      if (accept(']')) {
         variable.unsized = true;
         variable.elements = 0;
         continue;
@@ -230,12 +231,12 @@ class Parser {
       const uint64_t count = expect_integer();
       if (count == 0 || variable.elements > (uint64_t{1} << 40) / count) fail("an array too large");
       variable.elements *= count;
-      expect("]");
+      expect(']');
     }
   }
 
   void parse_initializers(Variable& variable) {
-    if (!accept("{")) {
+    if (!accept('{')) {
       variable.initializers.push_back(parse_initializer());
     } else {
       parse_initializer_list(variable);
@@ -249,27 +250,27 @@ class Parser {
 
   void parse_initializer_list(Variable& variable) {
     do {
-      if (is_punctuation("}")) break;
-      if (accept("{")) {
+      if (is_punctuation('}')) break;
+      if (accept('{')) {
         parse_initializer_list(variable);
       } else {
         variable.initializers.push_back(parse_initializer());
       }
-    } while (accept(","));
-    expect("}");
+    } while (accept(','));
+    expect('}');
   }
 
   Initializer parse_initializer() {
     Initializer value;
     if (peek().kind == TokenKind::identifier) {
-      std::string name = take().text;
-      if (name == "generic" && accept("(")) {
+      std::string name(take().text);
+      if (name == "generic" && accept('(')) {
         value.generic = true;
         name = expect_name();
-        expect(")");
+        expect(')');
       }
       value.symbol = name;
-      if (accept("+")) value.bits = expect_integer();
+      if (accept('+')) value.bits = expect_integer();
       return value;
     }
     const Operand operand = parse_constant();
@@ -284,13 +285,13 @@ class Parser {
     function.line = peek().line;
     function.is_entry = take().text == "entry";
     scopes_.assign(1, {});
-    if (accept("(")) function.results = parse_parameters();
+    if (accept('(')) function.results = parse_parameters();
     function.name = expect_name();
-    if (accept("(")) function.parameters = parse_parameters();
+    if (accept('(')) function.parameters = parse_parameters();
     parse_performance(function);
-    if (!accept(";")) {
+    if (!accept(';')) {
       function.has_body = true;
-      expect("{");
+      expect('{');
       parse_scope(function);
     }
     const auto same = std::find_if(syntax_.functions.begin(), syntax_.functions.end(),
@@ -307,7 +308,7 @@ class Parser {
 
   std::vector<Variable> parse_parameters() {
     std::vector<Variable> all;
-    if (accept(")")) return all;
+    if (accept(')')) return all;
     do {
       Variable variable;
       variable.line = peek().line;
@@ -318,14 +319,14 @@ class Parser {
       parse_dimensions(variable);
       all.push_back(variable);
       scopes_[0][variable.name] = variable.name;
-    } while (accept(","));
-    expect(")");
+    } while (accept(','));
+    expect(')');
     return all;
   }
 
   void parse_performance(Function& function) {
     while (peek().kind == TokenKind::dotted) {
-      const std::string word = take().text;
+      const std::string word(take().text);
       if (word == "maxntid" || word == "reqntid") {
         uint32_t* to = word == "maxntid" ? function.maximum_threads : function.required_threads;
         to[0] = to[1] = to[2] = 1;
@@ -333,7 +334,7 @@ class Parser {
         do {
           if (axis == 3) fail("at most three sizes");
           to[axis++] = static_cast<uint32_t>(expect_integer());
-        } while (accept(","));
+        } while (accept(','));
       } else if (word == "minnctapersm" || word == "maxnreg" || word == "maxnctapersm") {
         expect_integer();
       } else if (word == "pragma") {
@@ -347,8 +348,8 @@ class Parser {
   void parse_pragma() {
     do {
       if (take().kind != TokenKind::text) fail("a string expected");
-    } while (accept(","));
-    expect(";");
+    } while (accept(','));
+    expect(';');
   }
 
   // A name declared in an inner scope gets a suffix, so that a function has one flat list.
@@ -372,9 +373,9 @@ class Parser {
 
   // After '{', up to and including '}'.
   void parse_scope(Function& function) {
-    while (!accept("}")) {
+    while (!accept('}')) {
       if (peek().kind == TokenKind::end) fail("a body that doesn't end");
-      if (accept("{")) {
+      if (accept('{')) {
         if (scopes_.size() > 64) fail("scopes too deep");
         scopes_.emplace_back();
         parse_scope(function);
@@ -403,37 +404,37 @@ class Parser {
       return;
     }
     if (accept_dotted("pragma")) return parse_pragma();
-    fail("the directive '." + peek().text + "' isn't known here");
+    fail("the directive '." + std::string(peek().text) + "' isn't known here");
   }
 
   void parse_statement(Function& function) {
-    if (accept(";")) return;
+    if (accept(';')) return;
     Statement statement;
     statement.line = peek().line;
-    if (peek().kind == TokenKind::identifier && is_punctuation(":", 1)) {
+    if (peek().kind == TokenKind::identifier && is_punctuation(':', 1)) {
       statement.label = take().text;
-      expect(":");
+      expect(':');
       if (accept_dotted("branchtargets")) {
         std::vector<std::string> targets;
         do {
           targets.push_back(expect_name());
-        } while (accept(","));
-        expect(";");
+        } while (accept(','));
+        expect(';');
         function.branch_targets[statement.label] = targets;
         return;
       }
       function.body.push_back(std::move(statement));
       return;
     }
-    if (accept("@")) {
-      statement.guard_negated = accept("!");
+    if (accept('@')) {
+      statement.guard_negated = accept('!');
       statement.guard = resolve(expect_name());
     }
     statement.opcode = expect_name();
     while (peek().kind == TokenKind::dotted)
-      statement.modifiers.push_back(take().text);
-    while (!accept(";")) {
-      if (!statement.operands.empty()) expect(",");
+      statement.modifiers.emplace_back(take().text);
+    while (!accept(';')) {
+      if (!statement.operands.empty()) expect(',');
       statement.operands.push_back(parse_operand());
     }
     function.body.push_back(std::move(statement));
@@ -441,7 +442,7 @@ class Parser {
 
   Operand parse_operand() {
     Operand operand = parse_simple();
-    if (!accept("|")) return operand;
+    if (!accept('|')) return operand;
     Operand pair;
     pair.kind = Operand::Kind::pair;
     pair.parts.push_back(std::move(operand));
@@ -451,33 +452,33 @@ class Parser {
 
   Operand parse_simple() {
     Operand operand;
-    if (accept("{")) {
+    if (accept('{')) {
       operand.kind = Operand::Kind::vector;
       do {
         operand.parts.push_back(parse_simple());
-      } while (accept(","));
-      expect("}");
+      } while (accept(','));
+      expect('}');
       return operand;
     }
-    if (accept("(")) {
+    if (accept('(')) {
       operand.kind = Operand::Kind::list;
-      if (accept(")")) return operand;
+      if (accept(')')) return operand;
       do {
         operand.parts.push_back(parse_simple());
-      } while (accept(","));
-      expect(")");
+      } while (accept(','));
+      expect(')');
       return operand;
     }
-    if (accept("[")) {
+    if (accept('[')) {
       operand.kind = Operand::Kind::address;
       Operand base = parse_simple();
       operand.offset = base.offset;
       base.offset = 0;
       operand.parts.push_back(std::move(base));
-      expect("]");
+      expect(']');
       return operand;
     }
-    if (accept("!")) {
+    if (accept('!')) {
       operand = parse_simple();
       operand.negated = true;
       return operand;
@@ -486,13 +487,14 @@ class Parser {
     operand.text = take().text;
     // %tid.x: a special register's component reads as a dotted word.
     if (operand.text[0] == '%' && peek().kind == TokenKind::dotted) {
-      operand.text += "." + take().text;
+      operand.text += '.';
+      operand.text += take().text;
       return operand;
     }
     operand.text = resolve(operand.text);
-    while (is_punctuation("+") || is_punctuation("-")) {
-      const bool minus = take().text == "-";
-      const bool twice = accept("-");
+    while (is_punctuation('+') || is_punctuation('-')) {
+      const bool minus = take().text[0] == '-';
+      const bool twice = accept('-');
       const int64_t value = static_cast<int64_t>(expect_integer());
       operand.offset += minus != twice ? -value : value;
     }
@@ -501,8 +503,8 @@ class Parser {
 
   Operand parse_constant() {
     Operand operand;
-    const bool minus = accept("-");
-    const bool complement = !minus && accept("~");
+    const bool minus = accept('-');
+    const bool complement = !minus && accept('~');
     const Token token = take();
     operand.bits = token.bits;
     switch (token.kind) {
@@ -520,16 +522,16 @@ class Parser {
         if (minus) operand.bits ^= uint64_t{1} << 63;
         break;
       default:
-        fail("an operand expected, '" + token.text + "' found");
+        fail("an operand expected, '" + std::string(token.text) + "' found");
     }
     return operand;
   }
 
-  std::vector<Token> tokens_;
-  size_t position_ = 0;
+  Lexer lexer_;
+  std::array<Token, 2> ahead_;  // the next ones
   Syntax syntax_;
   std::set<std::string> global_names_;
-  std::vector<std::map<std::string, std::string>> scopes_;
+  std::vector<std::unordered_map<std::string, std::string>> scopes_;
   int unique_ = 0;
 };
 

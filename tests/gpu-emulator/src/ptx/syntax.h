@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nampemu {
@@ -23,7 +24,7 @@ struct Type {
 };
 
 // False for a word that isn't a type.
-bool parse_type(const std::string& word, Type& type);
+bool parse_type(std::string_view word, Type& type);
 
 struct Operand {
   enum class Kind : uint8_t {
