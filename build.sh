@@ -184,7 +184,7 @@ need_dotnet() {
 
 build_native() { # build_native ON|OFF [options of cmake --build]: with its tests or without
   say "Native library"
-  cmake --preset release -DNATIVEAMP_TESTS="$1" -DNATIVEAMP_CUDA_TOOLKIT="$cuda_toolkit" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
+  cmake --preset release -DNATIVEAMP_TESTS="$1" -DNATIVEAMP_CUDA_TOOLKIT="$cuda_toolkit" -DNATIVEAMP_EXHAUSTIVE="${NATIVEAMP_EXHAUSTIVE:-0}" >artifacts/cmake.log || { cat artifacts/cmake.log; return 1; }
   cmake --build --preset release "${@:2}"
 }
 
