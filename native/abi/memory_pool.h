@@ -65,6 +65,9 @@ class MemoryPool {
     Segment* segment;
   };
 
+  // Fills memory with -1, which is a NaN in every float.
+  void spoil(void* pointer, int64_t bytes, namp_stream stream);
+
  private:
   struct Live {
     Segment* segment;
