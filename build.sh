@@ -188,7 +188,7 @@ build_native() { # build_native ON|OFF [options of cmake --build]: with its test
   cmake --build --preset release "${@:2}"
 }
 
-# nvcc's PTX of the oldest and of the newest architecture, where nvcc is there: the tests of every run need that of the oldest alone.
+# nvcc's PTX of the oldest and of the newest architecture, where nvcc is there.
 has_nvcc_images() { grep -q nativeamp-nvcc-images artifacts/cmake/release/build.ninja; }
 build_nvcc_images() { cmake --build --preset release --target nativeamp-nvcc-images; }
 

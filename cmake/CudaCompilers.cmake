@@ -117,7 +117,7 @@ function(nativeamp_nvcc_target oldest)
 endfunction()
 function(nativeamp_nvcc_ptx nvcc architecture folder)
   set(NATIVEAMP_NVCC_ARCHITECTURE ${architecture})
-  nativeamp_make_images("${folder}" ptx "NVIDIA's PTX for ${architecture}" nativeamp_nvcc_target "${nvcc}" -ptx ${cuda_nvcc_flags})
+  nativeamp_make_images("${folder}" ptx "NVIDIA's PTX for ${architecture}" nativeamp_nvcc_target "${nvcc}" -ptx ${cuda_nvcc_flags} ${ARGN})
 endfunction()
 
 # nativeamp_embed(TARGET FIRST FOLDER EXTENSION [NET FOLDER] COMPILER TEXT HOLDS TEXT DRIVER VERSION): a library of objects with the images of FIRST, and
