@@ -75,12 +75,11 @@ double CudaBackend::seconds_of(ProductWay way, const cuda::GemmArgs& gemm, namp_
   return elapsed_seconds(begin.event, end.event);
 }
 
-// Behind a product of cuBLAS an activation, or the slope of one, is a pass over C. On 8.6 to 8.9, with much
-// arithmetic for their memory, that pass costs more than our kernel is slower. On 8.0 that is not sure, and not
-// so on Hopper, where only cuBLAS has wgmma (docs/step-model.md).
+// Behind a product of cuBLAS an activation, or the slope of one, is a pass over C. From 8.0 to 8.9 that pass
+// costs more than our kernel is slower; not on Hopper, where only cuBLAS has wgmma (docs/step-model.md).
 bool CudaBackend::is_best_in_one_launch(const cuda::GemmArgs& gemm) const {
   const namp_gemm_args& args = gemm.call;
-  return capability_ > 80 && capability_ < 90 && args.a_dtype != NAMP_FLOAT32 &&
+  return capability_ >= 80 && capability_ < 90 && args.a_dtype != NAMP_FLOAT32 &&
          args.activation != NAMP_ACTIVATION_NONE &&
          cuda::blocks(args.m, cuda::kWideTile) * cuda::blocks(args.n, cuda::kWideTile) >=
              launcher_.multiprocessors() &&

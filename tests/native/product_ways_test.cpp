@@ -111,7 +111,7 @@ TEST_P(ProductWaysTest, UnmeasuredItIsTheComputeCapabilityThatDecides) {
   };
   EXPECT_EQ(products("8.9", "256 256"), "0 and 1");
   EXPECT_EQ(products("8.6", "256 256"), "0 and 1");
-  EXPECT_EQ(products("8.0", "256 256"), "1 and 1");
+  EXPECT_EQ(products("8.0", "256 256"), "0 and 1");
   EXPECT_EQ(products("9.0", "256 256"), "1 and 1");
   EXPECT_EQ(products("8.9", "256 128"), "1 and 1");
   EXPECT_EQ(products("8.9", "256 252"), "1 and 1");  // no whole words
