@@ -106,7 +106,7 @@ inline constexpr KernelLimits kKernelLimits[] = {
     {"convolution_float16_weight_64_kernel", 112, 96, 24576, kLoadsAndStores, false, 80},
     {"convolution_weight_kernel", 56, 56, 0, kNarrow, false},
     {"cross_entropy_kernel", 96, 96, 6152, kLoadsAndStores, true},
-    {"cross_entropy_weight_kernel", 64, 56, 2304, kNarrow, true},
+    {"cross_entropy_weight_kernel", 64, 64, 2304, kNarrow, true},
     {"cross_entropy_weighted_kernel", 120, 104, 6152, kLoadsAndStores, true},
     {"decode_rows_kernel", 64, 64, 0, kNarrow, false},
     {"depthwise_kernel", 48, 64, 0, kNarrow, false},
