@@ -7,21 +7,23 @@
 set(NATIVEAMP_TEST_OBJECTS "" CACHE PATH "Build folder whose objects of tests are to be taken; empty: they are compiled")
 
 function(nativeamp_test_program name)
+  set(sources ${ARGN})
+  set(objects "")
+  if(NATIVEAMP_TEST_OBJECTS)
+    set(list "${NATIVEAMP_TEST_OBJECTS}/test-objects/${name}.txt")
+    if(NOT EXISTS "${list}")
+      message(FATAL_ERROR
+        "${list} is missing, which names the objects of ${name}.\n"
+        "  Build them first: cmake --preset release && cmake --build --preset release\n"
+        "  or compile them here as well: -DNATIVEAMP_TEST_OBJECTS=")
+    endif()
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${list}")
+    file(STRINGS "${list}" objects)
+    set(sources "")
+  endif()
+  add_executable(${name} ${sources} ${PROJECT_SOURCE_DIR}/tests/native/sanitizer_options.cpp)
+  target_link_libraries(${name} PRIVATE nativeamp-objects nativeamp-kernels nativeamp-highway ${objects})
   if(NOT NATIVEAMP_TEST_OBJECTS)
-    add_executable(${name} ${ARGN})
-    target_link_libraries(${name} PRIVATE nativeamp-objects nativeamp-kernels nativeamp-highway)
     file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/test-objects/${name}.txt" CONTENT "$<JOIN:$<FILTER:$<TARGET_OBJECTS:${name}>,INCLUDE,\\.(o|obj)$>,\n>\n")
-    return()
   endif()
-  set(list "${NATIVEAMP_TEST_OBJECTS}/test-objects/${name}.txt")
-  if(NOT EXISTS "${list}")
-    message(FATAL_ERROR
-      "${list} is missing, which names the objects of ${name}.\n"
-      "  Build them first: cmake --preset release && cmake --build --preset release\n"
-      "  or compile them here as well: -DNATIVEAMP_TEST_OBJECTS=")
-  endif()
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${list}")
-  file(STRINGS "${list}" objects)
-  add_executable(${name} ${PROJECT_SOURCE_DIR}/tests/native/sanitizer_options.cpp)
-  target_link_libraries(${name} PRIVATE nativeamp-objects nativeamp-kernels ${objects})
 endfunction()

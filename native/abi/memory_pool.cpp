@@ -242,10 +242,6 @@ int64_t MemoryPool::live_pieces_except(namp_memory_kind kind) {
                        [kind](const auto& entry) { return entry.second.kind != kind; });
 }
 
-void MemoryPool::spoil(void* pointer, int64_t bytes, namp_stream stream) {
-  if (bytes > 0) backend_.fill(pointer, -1, bytes, stream);
-}
-
 void* PoolWorkspace::reserve(int64_t bytes, namp_stream stream, User user) {
   GraphMemory* const graph = current_graph_memory(pool_);
   Piece& piece = pieces_[{stream, user}];

@@ -65,8 +65,12 @@ class MemoryPool {
     Segment* segment;
   };
 
+#if defined(NAMP_SANITIZED)
   // Fills memory with -1, which is a NaN in every float.
-  void spoil(void* pointer, int64_t bytes, namp_stream stream);
+  void spoil(void* pointer, int64_t bytes, namp_stream stream) {
+    if (bytes > 0) backend_.fill(pointer, -1, bytes, stream);
+  }
+#endif
 
  private:
   struct Live {

@@ -9,7 +9,7 @@
 namespace namp_test {
 
 // Whether the library was built with AddressSanitizer: memory has redzones, and the emulated GPU is
-// slow. Asked of the program, for the tests themselves are compiled once, without (CMakeLists.txt).
+// slow. Asked of the program, for the tests themselves are compiled once, without (cmake/TestObjects.cmake).
 #if defined(__linux__)
 extern "C" __attribute__((weak)) void __asan_init();
 inline bool is_sanitized() { return &__asan_init != nullptr; }
